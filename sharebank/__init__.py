@@ -1,0 +1,1 @@
+"""sharebank: what three neighbourhood houses lend each other, and reservations that cannot collide."""

@@ -1,0 +1,1 @@
+"""People, the structures they belong to, and what each may do."""

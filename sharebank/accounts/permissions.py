@@ -1,0 +1,89 @@
+"""Who may do what: one table of small predicates over the actor and plain facts about the subject.
+
+Read a row as "may the actor … ?". A reservation's facts are `lender_id`, `borrower_id` and `user_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sharebank.accounts.actor import Actor, Role
+from sharebank.core.errors import NotAllowed
+
+
+class Loan(Protocol):
+    """What a permission needs to know of a reservation."""
+
+    lender_id: int
+    borrower_id: int
+    user_id: int
+
+
+
+def _lends(actor: Actor, loan: Loan) -> bool:
+    return actor.admin or loan.lender_id in actor.staff_ids
+
+
+def _borrows(actor: Actor, loan: Loan) -> bool:
+    return loan.user_id == actor.user_id or loan.borrower_id in actor.organisation_ids
+
+
+def _staff_of(actor: Actor, house_id: int) -> bool:
+    return actor.admin or house_id in actor.staff_ids
+
+
+LOAN: dict[str, Callable[[Actor, Loan], bool]] = {
+    "see": lambda actor, loan: _lends(actor, loan) or _borrows(actor, loan),
+    "approve": _lends,
+    "decline": _lends,
+    "cancel": lambda actor, loan: _lends(actor, loan) or _borrows(actor, loan),
+    "collect": _lends,
+    "return": _lends,
+}
+
+HOUSE: dict[str, Callable[[Actor, int], bool]] = {
+    "edit_catalogue": _staff_of,
+    "book_at_once": lambda actor, house_id: house_id in actor.staff_ids,
+    "close": _staff_of,
+    "see_agenda": _staff_of,
+}
+
+BODY: dict[str, Callable[[Actor, Role], bool]] = {
+    "borrow_for": lambda actor, body: actor.admin or body.organisation_id in actor.organisation_ids or body.house_id in actor.staff_ids,
+    "manage_members": lambda actor, body: actor.admin or bool({body.organisation_id, body.house_id} & actor.manager_ids),
+}
+
+
+ROLES = ("member", "staff", "manager", "admin")
+"""Lowest first. Nobody gives, changes or takes away a role above their own: managers name no administrator."""
+
+SEAT: dict[str, Callable[[Actor, Role, str], bool]] = {
+    "give_role": lambda actor, body, role: BODY["manage_members"](actor, body) and (actor.admin or role != "admin"),
+}
+
+
+def may_loan(actor: Actor, act: str, loan: Loan) -> bool:
+    """May the actor do this to a reservation?"""
+    return LOAN[act](actor, loan)
+
+
+def may_house(actor: Actor, act: str, house_id: int) -> bool:
+    """May the actor do this in a house?"""
+    return HOUSE[act](actor, house_id)
+
+
+def may_body(actor: Actor, act: str, body: Role) -> bool:
+    """May the actor do this for an organisation?"""
+    return BODY[act](actor, body)
+
+
+def may_seat(actor: Actor, act: str, body: Role, role: str) -> bool:
+    """May the actor do this with a role in an organisation?"""
+    return SEAT[act](actor, body, role)
+
+
+def require(allowed: bool) -> None:
+    """Raise NotAllowed unless it is allowed."""
+    if not allowed:
+        raise NotAllowed

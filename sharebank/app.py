@@ -1,0 +1,206 @@
+"""The application: knows every room, and what is the same on every page."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from flask_babel import Babel, gettext
+from flask_login import LoginManager, current_user
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import select
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.wrappers import Response as Answer
+
+from config import Settings
+from sharebank.accounts.web import actor_or_none, load_visitor
+from sharebank.core import web
+from sharebank.core.db import db, engine_options, tune
+from sharebank.core.errors import Refused
+from sharebank.core.models import Fact
+
+ROOMS = ("accounts.views", "catalog.views", "reservations.planning_views", "api.views", "core.health")
+ROOT = Path(__file__).resolve().parent.parent
+LOCALES = ("fr", "en")
+CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+csrf = CSRFProtect()
+log = logging.getLogger("sharebank")
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the application from its settings, by default those of the environment."""
+    settings = settings or Settings.from_environ(os.environ, ROOT / "instance")
+    app = Flask("sharebank", template_folder=str(ROOT / "templates"), instance_path=str(settings.instance_path))
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        SHAREBANK_BASE_URL=settings.base_url,
+        SHAREBANK_MAIL_URL=settings.mail_url,
+        SHAREBANK_MAIL_FROM=settings.mail_from,
+        SHAREBANK_TIMEZONE=settings.timezone,
+        SHAREBANK_SCHOOL_ZONE=settings.school_zone,
+        TRUSTED_HOSTS=list(settings.trusted_hosts),
+        MAX_CONTENT_LENGTH=16 * 1024 * 1024,
+        SESSION_COOKIE_NAME="sharebank",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.base_url.startswith("https:"),
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        BABEL_DEFAULT_LOCALE="fr",
+        BABEL_DEFAULT_TIMEZONE=settings.timezone,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form left open over lunch still goes through
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.filters.update(web.FILTERS)
+    app.jinja_env.globals.update(state_word=web.state_word)
+    db.init_app(app)
+    with app.app_context():
+        tune(db.engine)
+    csrf.init_app(app)
+    Babel(app, locale_selector=_locale)
+    login = LoginManager(app)
+    login.user_loader(load_visitor)
+    login.session_protection = None  # the session is a row: ours to end
+    for room in ROOMS:
+        _move_in(app, room)
+    app.before_request(_gate)
+    app.context_processor(_everywhere)
+    app.after_request(_finish)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def _move_in(app: Flask, room: str) -> None:
+    """Register a room's blueprint; the API answers programs, which carry a token and no cookie."""
+    from importlib import import_module  # noqa: PLC0415 - rooms import the edge's helpers
+
+    blueprint = import_module(f"sharebank.{room}").bp
+    app.register_blueprint(blueprint)
+    if room == "api.views":
+        csrf.exempt(blueprint)
+
+
+def _locale() -> str:
+    """The reader's own choice, else the cookie's, else French; a program says it in each call."""
+    if request.path.startswith("/api/") and request.endpoint != "api.docs":
+        return request.accept_languages.best_match(LOCALES) or "fr"
+    actor = actor_or_none()
+    chosen = actor.locale if actor else request.cookies.get("locale")
+    return chosen if chosen in LOCALES else "fr"
+
+
+def _gate() -> Answer | None:
+    """Every page needs sign-in unless its view says otherwise; no value may hold a NUL."""
+    forms = (request.args,) if request.blueprint == "api" else (request.args, request.form)
+    if "\0" in request.path or any("\0" in value for form in forms for values in form.listvalues() for value in values):
+        abort(400)
+    view = app_view()
+    if view is None or getattr(view, "public", False) or current_user.is_authenticated:
+        return None
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("accounts.sign_in", next=wanted))
+
+
+def app_view() -> Any:
+    """The view this request goes to, if any."""
+    from flask import current_app  # noqa: PLC0415
+
+    return current_app.view_functions.get(request.endpoint or "")
+
+
+def _everywhere() -> dict[str, Any]:
+    actor = actor_or_none()
+    return {"actor": actor, "demo": _is_demo(), "nav": _nav(actor), "locale": web.locale_code()}
+
+
+def _is_demo() -> bool:
+    return db.session().connection().execute(_DEMO).first() is not None
+
+
+_DEMO = select(Fact.name).where(Fact.name == "demo")
+
+
+def _nav(actor: Any) -> list[dict[str, Any]]:
+    """The main menu, one entry a place a person goes to."""
+    if actor is None:
+        return []
+    places = [
+        ("reservations.search", gettext("Book")),
+        ("reservations.planning", gettext("Planning")),
+        ("catalog.resources", gettext("Catalogue")),
+        ("reservations.index", gettext("Reservations")),
+    ]
+    return [
+        {"label": label, "url": url_for(endpoint), "current": request.endpoint == endpoint}
+        for endpoint, label in places
+    ]
+
+
+def _finish(response: Response) -> Response:
+    """Headers of every answer; pages travel compressed."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CSP)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    if request.endpoint != "static" and "Cache-Control" not in headers:
+        headers["Cache-Control"] = "no-store" if current_user.is_authenticated else "no-cache"
+    if (
+        response.mimetype in ("text/html", "application/json", "text/css", "text/javascript")
+        and "gzip" in request.headers.get("Accept-Encoding", "")
+        and "Content-Encoding" not in headers
+        and response.status_code not in (204, 304)
+    ):
+        response.direct_passthrough = False
+        body = response.get_data()
+        if len(body) > 1000:
+            response.set_data(gzip.compress(body, 5))
+            headers["Content-Encoding"] = "gzip"
+            headers.add("Vary", "Accept-Encoding")
+    return response
+
+
+def _page(status: int, text: str = "", title: str = "") -> tuple[str, int]:
+    return render_template("errors/error.html", code=status, title=title, text=text), status
+
+
+def _problem(status: int, title: str, detail: str) -> Answer:
+    """RFC 9457, for programs."""
+    from sharebank.api.problems import problem  # noqa: PLC0415
+
+    return problem(status, title, detail)
+
+
+def _refused(refused: Refused) -> Any:
+    if request.blueprint == "api":
+        from sharebank.api.problems import of_refusal  # noqa: PLC0415
+
+        return of_refusal(refused)
+    return _page(refused.status, web.say(refused))
+
+
+def _http_error(error: HTTPException) -> Any:
+    if error.response is not None:
+        return error.response
+    status = error.code or 500
+    if request.path.startswith("/api/"):
+        return _problem(status, error.name, error.description or "")
+    return _page(status)
+
+
+def _unexpected(error: Exception) -> Any:
+    """A fault of ours: say so, with a word that finds it in the log; the page needs nothing that may be broken."""
+    word = secrets.token_hex(4)
+    log.error("unexpected error %s on %s %s", word, request.method, request.path, exc_info=error)
+    db.session.rollback()
+    if request.path.startswith("/api/"):
+        return _problem(500, "Internal error", f"Nothing was stored. Tell us this word: {word}")
+    return render_template("errors/crash.html", reference=word, locale=web.locale_code()), 500

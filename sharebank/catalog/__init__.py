@@ -1,0 +1,1 @@
+"""What each house lends: resources, their rules, photos and labels."""

@@ -1,0 +1,286 @@
+"""What an administrator types: `sharebank …`. Each command opens the transaction and leaves the work to a service.
+
+A room is imported by the command that needs it: upgrade, backup and restore start at once, whatever the rest needs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import smtplib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
+
+from config import ROOT, ConfigError, MailFolder, Settings
+from sharebank.core import backup, clock, migrate, server
+from sharebank.core.db import transaction
+from sharebank.core.errors import Refused
+
+MIGRATIONS = ROOT / "migrations"
+PATH = click.Path(path_type=Path)
+
+
+class Stop(click.ClickException):
+    """An expected end: its lines on stderr, status 1, no traceback."""
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002  # click's signature
+        click.echo(self.message, err=True)
+
+
+class Commands(click.Group):
+    """Turns what may be expected to go wrong into lines a person can act on."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (Refused, ConfigError) as refusal:
+            raise Stop(str(refusal)) from refusal
+        except OperationalError as error:
+            raise Stop("The database cannot be used: " + " ".join(str(error.orig).split())) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Stop(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Place:
+    """The installation a command works on."""
+
+    create_app: Callable[[Settings], Flask]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_environ(os.environ, ROOT / "instance")
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """The bare database, for what must work before or without the application."""
+        engine = create_engine(self.settings.database_url, poolclass=NullPool)
+        yield engine
+        engine.dispose()
+
+    def app(self) -> Flask:
+        """The application, over a database that is up to date."""
+        with self.engine() as engine:
+            if not migrate.is_current(engine, MIGRATIONS):
+                raise Stop("The database is not up to date: run sharebank upgrade first.")
+        return self.create_app(self.settings)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Inside the application and one transaction."""
+        with self.app().app_context(), transaction():
+            yield
+
+
+here = click.make_pass_decorator(Place)
+
+
+def _instant(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    """An instant typed with its offset from UTC."""
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise Stop(f"--now: “{text}” is no instant; write 2026-11-21T09:00:00+01:00.") from None
+    if instant.tzinfo is None:
+        raise Stop(f"--now: “{text}” says no offset from UTC; write {text}+01:00 or {text}Z.")
+    return instant.astimezone(UTC)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def commands() -> None:
+    """sharebank: what three houses lend each other."""
+
+
+@commands.command()
+@here
+def upgrade(place: Place) -> None:
+    """Create or migrate the database, after a backup of it."""
+    folder = place.settings.instance_path / "backups"
+    with place.engine() as engine:
+        report = migrate.upgrade(engine, MIGRATIONS, backup_dir=folder, now=clock.now())
+    for line in report.lines():
+        click.echo(line)
+
+
+@commands.command("demo")
+@click.option("--if-empty", is_flag=True, help="Do nothing, without complaint, when there is data already.")
+@here
+def load_demo(place: Place, if_empty: bool) -> None:
+    """Load the demonstration data and print its sign-ins."""
+    from sharebank.demo import loader as demo
+
+    with place.at_work():
+        if if_empty and not demo.is_empty():
+            lines = demo.sign_ins()
+        else:
+            lines = demo.load(clock.now())
+    for line in lines:
+        click.echo(line)
+
+
+@commands.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Per worker.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--no-scheduler", is_flag=True, help="Another process runs sharebank worker.")
+@here
+def serve(place: Place, host: str, port: int, threads: int, workers: int, no_scheduler: bool) -> None:
+    """Serve web pages, and run the scheduler beside."""
+    place.app()  # refuses here, in one line, what would otherwise end every worker
+    beside = None if no_scheduler else (sys.executable, "-m", "sharebank", "worker", "--with-parent")
+    server.serve(lambda: place.create_app(place.settings), server.Serving(host, port, workers, threads, beside))
+
+
+@commands.command()
+@click.option("--with-parent", is_flag=True, hidden=True, help="End when the process that started this ends.")
+@here
+def worker(place: Place, with_parent: bool) -> None:
+    """Run the scheduler alone; any number may run against one database."""
+    from sharebank import scheduler
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if with_parent:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    scheduler.run(place.app())
+
+
+@commands.command()
+@click.option("--now", metavar="ISO", callback=_instant, help="As if it were this instant, with its offset.")
+@here
+def tick(place: Place, now: datetime | None) -> None:
+    """Do everything due once; print counts per job as a line of JSON."""
+    from sharebank import scheduler
+
+    with place.app().app_context():
+        counts = scheduler.tick(now or clock.now())
+    click.echo(json.dumps(counts))
+    if counts.get("letters_failed"):
+        raise SystemExit(1)
+
+
+@commands.command("import")
+@click.argument("kind")
+@click.argument("file", type=PATH)
+@click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
+@here
+def import_(place: Place, kind: str, file: Path, dry_run: bool) -> None:
+    """Import a CSV file, all of it or nothing; every bad row is named."""
+    from sharebank import exchange
+
+    with place.app().app_context():
+        click.echo(exchange.import_file(kind, file, dry_run=dry_run))
+
+
+@commands.command()
+@click.argument("kind")
+@click.argument("file", type=PATH, required=False)
+@here
+def export(place: Place, kind: str, file: Path | None) -> None:
+    """Export to a CSV file, or to the screen; it imports again unchanged."""
+    from sharebank import exchange
+
+    with place.app().app_context():
+        text = exchange.export_text(kind)
+    if file is None:
+        click.echo(text, nl=False)
+    else:
+        file.write_text(text, encoding="utf-8", newline="")
+
+
+@commands.command()
+@click.argument("email")
+@here
+def token(place: Place, email: str) -> None:
+    """Print a new API token of a user; it is not shown again."""
+    from sharebank.accounts import service as accounts
+
+    with place.at_work():
+        value = accounts.issue_api_token(email, clock.now())
+    click.echo(value)
+
+
+@commands.command("backup")
+@click.argument("file", type=PATH)
+@here
+def back_up(place: Place, file: Path) -> None:
+    """Copy the whole database into FILE; consistent while serving."""
+    backup.backup(place.settings.database_url, file)
+    click.echo(f"Backed up into {file}.")
+
+
+@commands.command("restore")
+@click.argument("file", type=PATH)
+@here
+def restore(place: Place, file: Path) -> None:
+    """Put the database back as it is in FILE; the present one is kept."""
+    kept = backup.restore(place.settings.database_url, file, now=clock.now())
+    click.echo(f"Restored from {file}; run sharebank upgrade next.")
+    if kept:
+        click.echo(f"The database as it was before: {kept}")
+
+
+@commands.command()
+@here
+def check(place: Place) -> None:
+    """Say how the installation is, a line a point; status 1 on trouble."""
+    points = {"database": _check_database, "mail": _check_mail}
+    well = True
+    for name, look in points.items():
+        try:
+            said = look(place)
+        except (Refused, OperationalError, OSError, smtplib.SMTPException) as trouble:
+            said, well = "TROUBLE: " + " ".join(str(getattr(trouble, "orig", trouble)).split()), False
+        click.echo(f"{name}: {said}")
+    if not well:
+        raise SystemExit(1)
+
+
+def _check_database(place: Place) -> str:
+    with place.engine() as engine:
+        if not migrate.is_current(engine, MIGRATIONS):
+            raise migrate.MigrationRefused("not up to date, run sharebank upgrade")
+        return f"{engine.dialect.name} reached, up to date"
+
+
+def _check_mail(place: Place) -> str:
+    mail = place.settings.mail
+    if isinstance(mail, MailFolder):
+        mail.directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(mail.directory, os.W_OK):
+            raise PermissionError(f"{mail.directory} cannot be written to")
+        return f"letters go to {mail.directory}"
+    connect = smtplib.SMTP_SSL if mail.tls == "tls" else smtplib.SMTP
+    with connect(mail.host, mail.port, timeout=10) as smtp:
+        smtp.noop()
+    return f"{mail.host}:{mail.port} reached"
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone, however that ended."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main(create_app: Callable[[Settings], Flask]) -> None:
+    """Run the command typed on the application `create_app` makes."""
+    commands(obj=Place(create_app), prog_name="sharebank")

@@ -1,0 +1,172 @@
+"""The database: typed base, instants in UTC, and the one way to write.
+
+SQLite and PostgreSQL by the same code. Services never commit: the edge opens `with transaction():`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, MetaData, Row, Select, String, event
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from sharebank.core.errors import Busy, DatabaseRefused
+
+BUSY_SECONDS = 30
+"""How long a writer waits for the others before it is told to try again."""
+
+# A refusal raised inside the database begins with this word (see the guards in the first migration).
+GUARD_MARK = "sharebank guard:"
+# lock_not_available, deadlock_detected, serialization_failure
+PG_BUSY = {"55P03", "40P01", "40001"}
+PG_EXCLUSION = "23P01"
+
+
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = Select[*tuple[Any, ...]]
+
+
+class Base(DeclarativeBase):
+    """Every table of every room."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC instant of whole seconds; refuses naive values.
+
+    `timestamptz` on PostgreSQL; on SQLite the text `YYYY-MM-DD HH:MM:SS`, which sorts as time does and is
+    what SQLite's own date functions read and write.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(19))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant without time zone cannot be stored")
+        value = value.astimezone(UTC).replace(microsecond=0)
+        return value.replace(tzinfo=None).isoformat(" ") if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False, "autoflush": False})
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Options of the engine for a database URL."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": BUSY_SECONDS}}
+    settings = f"-c timezone=UTC -c lock_timeout={BUSY_SECONDS * 1000} -c synchronous_commit=on"
+    return {"connect_args": {"options": settings}, "pool_size": 10, "max_overflow": 30, "pool_pre_ping": False}
+
+
+def tune(engine: Engine) -> None:
+    """Make SQLite durable, waiting and explicit about who writes; nothing to do on PostgreSQL."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # BEGIN is ours to say, see below
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A reader that becomes a writer halfway fails at once when another wrote meanwhile: writers say so first.
+        writes = connection.get_execution_options().get("sharebank_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """One SQLite writer at a time, woken at once.
+
+    SQLite's own wait sleeps in steps of up to 100 ms; a file lock hands over immediately. It is a courtesy
+    among our processes: correctness rests on BEGIN IMMEDIATE. The kernel frees it when a process dies.
+    """
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:":
+        yield
+        return
+    handle = os.open(f"{path}.turn", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Write, and commit once: all that happens inside is stored together or not at all.
+
+    Whatever was read before is forgotten, so that decisions rest on rows read under the lock.
+    Raises Busy when others held the rows too long, DatabaseRefused when the database's own guards refuse.
+    """
+    session = db.session()
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError("rows were changed outside transaction()")
+    session.rollback()
+    session.expire_all()
+    engine = db.engine
+    try:
+        with _turn(engine):
+            session.connection(execution_options={"sharebank_writes": True})
+            try:
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+    except DBAPIError as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: DBAPIError) -> Busy | DatabaseRefused | None:
+    """What a database error means to the person who asked, if anything."""
+    text = str(error.orig)
+    state = getattr(error.orig, "sqlstate", None)
+    if GUARD_MARK in text or state == PG_EXCLUSION:
+        return DatabaseRefused()
+    if state in PG_BUSY or "database is locked" in text or "database table is locked" in text:
+        return Busy()
+    return None

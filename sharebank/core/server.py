@@ -1,0 +1,99 @@
+"""The web server: gunicorn inside this program, and the scheduler beside it."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+RESTART_SECONDS = 5
+"""A scheduler that ended is started again, not more often than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How to serve: `workers` processes of `threads` threads each, and the `scheduler` command beside them."""
+
+    host: str
+    port: int
+    workers: int
+    threads: int
+    scheduler: tuple[str, ...] | None
+
+    def gunicorn(self) -> dict[str, Any]:
+        """The same as gunicorn's own settings."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        memory = Path("/dev/shm")  # noqa: S108  # workers' signs of life; on a slow disk they would look dead
+        return {
+            "bind": f"{host}:{self.port}",
+            "workers": self.workers,
+            "threads": self.threads,
+            "worker_class": "gthread",
+            # Each worker makes its own application, so that no database connection is shared across a fork.
+            "preload_app": False,
+            "graceful_timeout": 30,
+            "timeout": 60,
+            "keepalive": 5,
+            "accesslog": None,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "worker_tmp_dir": str(memory) if memory.is_dir() else None,
+            "when_ready": lambda _: click.echo(f"sharebank serves on http://{host}:{self.port}"),
+        }
+
+
+class _Application(BaseApplication):
+    """What gunicorn serves: the application, made in each worker."""
+
+    def __init__(self, create: Callable[[], Flask], serving: Serving) -> None:
+        self.create = create
+        self.serving = serving
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self.serving.gunicorn().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return self.create()
+
+
+class _Master(Arbiter):
+    """gunicorn's master process, which also keeps one scheduler alive, in a process of its own."""
+
+    def __init__(self, application: _Application, command: tuple[str, ...]) -> None:
+        self.command = command
+        self.scheduler: subprocess.Popen[bytes] | None = None
+        self.started = -math.inf
+        super().__init__(application)
+
+    def manage_workers(self) -> None:
+        """Called about every second by the master's loop."""
+        super().manage_workers()
+        running = self.scheduler is not None and self.scheduler.poll() is None
+        if not running and time.monotonic() - self.started >= RESTART_SECONDS:
+            # A new program rather than a fork: nothing of the master's state comes along.
+            self.scheduler = subprocess.Popen(self.command)  # noqa: S603
+            self.started = time.monotonic()
+
+    def stop(self, graceful: bool = True) -> None:
+        """End the scheduler with the workers."""
+        if self.scheduler is not None:
+            self.scheduler.terminate()
+        super().stop(graceful)
+
+
+def serve(create: Callable[[], Flask], serving: Serving) -> None:
+    """Serve until told to stop (SIGTERM or Ctrl-C); requests under way are answered first."""
+    application = _Application(create, serving)
+    master = _Master(application, serving.scheduler) if serving.scheduler else Arbiter(application)
+    master.run()

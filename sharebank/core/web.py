@@ -1,0 +1,178 @@
+"""What every screen shares: the house's zone, dates as the reader's language writes them, refusals in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_skeleton, format_time
+from babel.numbers import format_currency, format_decimal
+from flask import current_app, request, url_for
+from flask_babel import get_locale, gettext
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from sharebank.core.errors import N_, Refused
+from sharebank.core.period import Period, to_local, zone
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def tz() -> ZoneInfo:
+    """The zone people type and read times in."""
+    return zone(current_app.config["SHAREBANK_TIMEZONE"])
+
+
+def public(view: View) -> View:
+    """Mark a view that needs no sign-in; every other one does."""
+    view.public = True  # type: ignore[attr-defined]
+    return view
+
+
+def locale_code() -> str:
+    """`fr` or `en`."""
+    return str(get_locale() or "fr")[:2]
+
+
+# -- dates, times, money, as the reader's language writes them -----------------------------------
+
+
+def day_words(value: date | datetime) -> str:
+    """`samedi 28 novembre 2026`."""
+    day = to_local(value, tz()).date() if isinstance(value, datetime) else value
+    return format_date(day, "EEEE d MMMM y", locale=locale_code())
+
+
+def day_short(value: date | datetime) -> str:
+    """`sam. 28 nov.`"""
+    day = to_local(value, tz()).date() if isinstance(value, datetime) else value
+    return format_skeleton("MMMEd", datetime(day.year, day.month, day.day), locale=locale_code())  # noqa: DTZ001
+
+
+def month_words(day: date) -> str:
+    """`novembre 2026`."""
+    return format_skeleton("yMMMM", datetime(day.year, day.month, 1), locale=locale_code())  # noqa: DTZ001
+
+
+def clock_words(value: datetime) -> str:
+    """`18:30`, in the house's zone."""
+    return format_time(to_local(value, tz()).time(), "short", locale=locale_code())
+
+
+def period_words(period: Period) -> str:
+    """`sam. 28 nov., 14:00 – 18:00`; both days when they differ."""
+    start, end = to_local(period.start, tz()), to_local(period.end, tz())
+    first = f"{day_short(start.date())}, {clock_words(period.start)}"
+    if start.date() == end.date():
+        return f"{first} – {clock_words(period.end)}"
+    return f"{first} – {day_short(end.date())}, {clock_words(period.end)}"
+
+
+def span_words(what: Any) -> str:
+    """The period of something that starts and ends at instants."""
+    return period_words(Period(what.starts_at, what.ends_at))
+
+
+def wall_words(bar: Any) -> str:
+    """`14:00 – 18:00`, of wall times; both days when they differ."""
+    first, last = (format_time(at.time(), "short", locale=locale_code()) for at in (bar.start, bar.end))
+    if bar.start.date() == bar.end.date():
+        return f"{first} – {last}"
+    return f"{day_short(bar.start.date())}, {first} – {day_short(bar.end.date())}, {last}"
+
+
+def hour_words(hour: int) -> str:
+    """`14 h` or `2 PM`, the head of a column."""
+    return f"{hour}\u202fh" if locale_code() == "fr" else format_time(time(hour), "h a", locale="en")
+
+
+def iso_day(value: datetime) -> str:
+    """The local day of an instant, as addresses write it."""
+    return to_local(value, tz()).date().isoformat()
+
+
+def euros_words(amount_cents: int) -> str:
+    """`1 250,00 €`, from cents."""
+    return str(format_currency(Decimal(amount_cents) / 100, "EUR", locale=locale_code()))
+
+
+def number_words(value: int | Decimal) -> str:
+    """`1 200`, `17,5`."""
+    return str(format_decimal(value, locale=locale_code()))
+
+
+FILTERS = {
+    "day": day_words,
+    "day_short": day_short,
+    "clock": clock_words,
+    "period": period_words,
+    "span": span_words,
+    "wall": wall_words,
+    "month": month_words,
+    "hour": hour_words,
+    "isoday": iso_day,
+    "euros": euros_words,
+    "number": number_words,
+}
+
+
+def _fact(value: Any) -> Any:
+    match value:
+        case datetime() | date():
+            return day_words(value)
+        case Period():
+            return period_words(value)
+        case bool():
+            return value
+        case int() | Decimal():
+            return number_words(value)
+        case str() if value in _STATES:
+            return state_word(value)
+    return value
+
+
+def say(refused: Refused) -> str:
+    """The refusal in the reader's language."""
+    return str(gettext(refused.sentence)) % {name: _fact(value) for name, value in refused.facts.items()}
+
+
+def state_word(state: str) -> str:
+    """A reservation's state as screens name it."""
+    return str(gettext(_STATES[state]))
+
+
+_STATES = {
+    "requested": N_("Requested"),
+    "approved": N_("Approved"),
+    "collected": N_("Collected"),
+    "returned": N_("Returned"),
+    "declined": N_("Declined"),
+    "cancelled": N_("Cancelled"),
+    "expired": N_("Expired"),
+}
+
+
+def safe_next(target: str | None, fallback: str) -> str:
+    """A path of this site's own routes, or the page to fall back to: `next=` never leads elsewhere."""
+    if not target or not target.startswith("/") or target.startswith("//") or "\\" in target:
+        return fallback
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc or any(ord(character) < 32 for character in target):
+        return fallback
+    try:
+        current_app.url_map.bind_to_environ(request.environ).match(parts.path, method="GET")
+    except RequestRedirect:
+        return fallback
+    except HTTPException:
+        return fallback
+    return target
+
+
+def absolute(endpoint: str, **values: Any) -> str:
+    """A link for letters and labels: it begins with SHAREBANK_BASE_URL, never with what a request claimed."""
+    base: str = current_app.config["SHAREBANK_BASE_URL"]
+    return base.rstrip("/") + url_for(endpoint, **values, _external=False)

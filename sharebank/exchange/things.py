@@ -1,0 +1,169 @@
+"""Rule sets and resources in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sharebank.accounts.models import Organisation
+from sharebank.catalog import service as catalog
+from sharebank.catalog.models import Resource, RuleSet
+from sharebank.core.period import Period
+from sharebank.exchange import cells
+from sharebank.exchange.columns import Column, Desk, Kind, Row, Write, facts, fill
+from sharebank.exchange.refusals import FewerThanPromised, UnknownHouse, UnknownRuleSet
+from sharebank.reservations import availability
+from sharebank.reservations.rules import peak
+
+_DAYS, _HOURS, _MINUTES = cells.whole(0, 3650), cells.whole(1, 24 * 366), cells.whole(0, 7 * 24 * 60)
+_REQUIRES = ("driver_licence", "liability_certificate", "deposit", "charter", "kitchen_training")
+_RULES = (
+    Column("name", cells.code(60), field="name"),
+    Column("min_notice_days", _DAYS, field="min_notice_days"),
+    Column("max_advance_days", _DAYS, field="max_advance_days"),
+    Column("max_duration_hours", _HOURS, field="max_duration_hours"),
+    Column("buffer_before_min", _MINUTES, field="buffer_before_min"),
+    Column("buffer_after_min", _MINUTES, field="buffer_after_min"),
+    Column("approval", cells.choice("none", "own_house_free", "always"), field="approval"),
+    Column("requires", cells.choices(*_REQUIRES), [], "requires", header=True),
+    Column("priority", cells.PRIORITY, field="priority"),
+    Column("fee_member_eur", cells.MONEY, field="fee_member_cents"),
+    Column("fee_association_eur", cells.MONEY, field="fee_association_cents"),
+    Column("fee_external_eur", cells.MONEY, field="fee_external_cents"),
+    Column("fee_unit", cells.choice("hour", "half_day", "day", "week_end", "km", "none"), field="fee_unit"),
+)
+
+
+def _rule_sets(session: Session) -> dict[str, RuleSet]:
+    return {rules.name: rules for rules in session.scalars(select(RuleSet).order_by(RuleSet.id))}
+
+
+def _check_rules(desk: Desk, rows: Sequence[Row]) -> Write:
+    known = _rule_sets(desk.session)
+
+    def write() -> None:
+        for row in rows:
+            rules = known.get(row["name"]) or RuleSet()
+            fill(rules, _RULES, row)
+            desk.session.add(rules)
+        desk.session.flush()
+
+    return write
+
+
+def _fetch_rules(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
+    for rules in _rule_sets(session).values():
+        yield facts(rules, _RULES)
+
+
+_RESOURCE = (
+    Column("code", cells.code(), field="code"),
+    Column("house", cells.code()),
+    Column("kind", cells.choice("room", "vehicle", "equipment"), field="kind"),
+    Column("category", cells.text(60), field="category"),
+    Column("name", cells.text(200), field="name"),
+    Column("description", cells.text(20_000), "", "description"),
+    Column("quantity", cells.QUANTITY, field="quantity"),
+    Column("location", cells.text(200), "", "location"),
+    Column("capacity", cells.whole(), None, "capacity"),
+    Column("area_m2", cells.decimal(999_999), None, "area_m2"),
+    Column("seats", cells.whole(), None, "seats"),
+    Column("plate", cells.text(20), "", "plate"),
+    Column("replacement_value_eur", cells.MONEY, None, "replacement_value_cents"),
+    Column("rental_value_eur_per_day", cells.MONEY, None, "rental_value_cents"),
+    Column("deposit_eur", cells.MONEY, None, "deposit_cents"),
+    Column("rules", cells.text(60)),
+    Column("attributes", cells.ATTRIBUTES, {}),
+    Column("purchased_on", cells.DAY, None, "purchased_on", extra=True),
+    Column("warranty_until", cells.DAY, None, "warranty_until", extra=True),
+)
+_SINCE = "inactive_since"
+
+
+def _resources(session: Session) -> dict[str, Resource]:
+    return {thing.code: thing for thing in session.scalars(select(Resource).order_by(Resource.id))}
+
+
+def _check_resources(desk: Desk, rows: Sequence[Row]) -> Write:
+    known = _resources(desk.session)
+    rule_sets = _rule_sets(desk.session)
+    query = select(Organisation).where(Organisation.kind == "house")
+    houses = {house.code: house.id for house in desk.session.scalars(query)}
+    shrinking = []
+    for row in rows:
+        if row["house"] not in houses:
+            desk.refuse(row, "house", UnknownHouse(value=row["house"]))
+        if row["rules"] not in rule_sets:
+            desk.refuse(row, "rules", UnknownRuleSet(value=row["rules"]))
+        if row["code"] in known and row["quantity"] < known[row["code"]].quantity:
+            shrinking.append(row)
+    _refuse_broken_promises(desk, shrinking)
+
+    def write() -> None:
+        for row in rows:
+            thing = known.get(row["code"]) or Resource()
+            fill(thing, _RESOURCE, row)
+            thing.house_id, thing.rule_set_id = houses[row["house"]], rule_sets[row["rules"]].id
+            _set_attributes(thing, row.get("attributes"))
+            words = [thing.code, thing.name, thing.category, thing.description or "", thing.location or ""]
+            thing.search_text = catalog.search_text(words)
+            desk.session.add(thing)
+        desk.session.flush()
+
+    return write
+
+
+def _refuse_broken_promises(desk: Desk, shrinking: Sequence[Row]) -> None:
+    """A pool may not become smaller than what is booked of it from now on."""
+    ahead = Period(desk.now, desk.now + timedelta(days=3660))
+    things = catalog.things_by_code(desk.session, [row["code"] for row in shrinking])
+    taken = availability.claims(desk.session, things.values(), ahead)
+    for row in shrinking:
+        promised = peak(taken[things[row["code"]].id], ahead)
+        if promised > row["quantity"]:
+            desk.refuse(row, "quantity", FewerThanPromised(promised=promised, value=row["quantity"]))
+
+
+def _set_attributes(thing: Resource, found: dict[str, str] | None) -> None:
+    """`status=inactive` and its `reason` have columns of their own, the rest is kept as it is."""
+    if found is None:
+        if thing.attributes is None:
+            thing.attributes = {}
+        return
+    left = dict(found)
+    thing.in_service = left.get("status") != "inactive"
+    thing.out_of_service_reason = ""
+    if not thing.in_service:
+        del left["status"]
+        thing.out_of_service_reason = left.pop("reason", "")
+    thing.attributes = left
+
+
+def _attributes_of(thing: Resource) -> dict[str, str]:
+    """The way back: what puts it out of service comes last."""
+    if thing.in_service:
+        return thing.attributes
+    found = {key: value for key, value in thing.attributes.items() if key != _SINCE} | {"status": "inactive"}
+    if _SINCE in thing.attributes:
+        found[_SINCE] = thing.attributes[_SINCE]
+    return found | ({"reason": thing.out_of_service_reason} if thing.out_of_service_reason else {})
+
+
+def _fetch_resources(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
+    houses = dict(session.execute(select(Organisation.id, Organisation.code)).tuples())
+    rule_sets = {rules.id: rules.name for rules in _rule_sets(session).values()}
+    for thing in _resources(session).values():
+        yield facts(thing, _RESOURCE) | {
+            "house": houses[thing.house_id],
+            "rules": rule_sets[thing.rule_set_id],
+            "attributes": _attributes_of(thing),
+        }
+
+
+RULE_SETS = Kind(_RULES, ("name",), _check_rules, _fetch_rules)
+RESOURCES = Kind(_RESOURCE, ("code",), _check_resources, _fetch_resources)

@@ -1,0 +1,1 @@
+"""Letters: posted in the caller's transaction, delivered by the scheduler."""

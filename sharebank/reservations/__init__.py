@@ -1,0 +1,1 @@
+"""Who has what and when: availability, booking, the life of a loan, the planning."""

@@ -1,0 +1,107 @@
+"""The planning: by day, week and month, of one house or all, as a table and as a list."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from flask import render_template, request, url_for
+from flask_babel import gettext as _
+from wtforms import Form, SelectField
+from wtforms.fields import DateField
+from wtforms.validators import Optional
+
+from sharebank.accounts import directory
+from sharebank.accounts.web import me
+from sharebank.core import web
+from sharebank.core.db import db
+from sharebank.reservations.forms import ANY, FIRST_DAY, KINDS, LAST_DAY
+from sharebank.reservations.planning import VIEWS, Plan, Shelf, plan, step
+from sharebank.reservations.planning_table import LAST_HOUR, first_hour, table_body
+from sharebank.reservations.views import Page, bp, today
+
+
+class PlanningForm(Form):
+    """Which planning."""
+
+    view = SelectField(choices=[(view, view) for view in VIEWS], default="week")
+    date = DateField(validators=[Optional()])
+    house = SelectField()
+    kind = SelectField(choices=KINDS)
+
+    def validate_date(self, field: DateField) -> None:
+        """Far from any calendar, the arithmetic of days ends."""
+        if field.data and not FIRST_DAY <= field.data <= LAST_DAY:
+            raise ValueError(_("Check the year."))
+
+
+@bp.get("/planning")
+def planning() -> Page:
+    """Who has what when."""
+    houses = directory.houses(db.session())
+    form = PlanningForm(request.args)
+    form.house.choices = [ANY, *((house.code, house.name) for house in houses)]
+    # Everything has its usual value; `house=` empty means all, no `house` means one's own.
+    for field, usual in ((form.view, "week"), (form.house, me().house), (form.kind, "")):
+        if field.name not in request.args:
+            field.data = usual
+    day = (form.date.data if form.validate() else None) or today()
+    view = form.view.data if form.view.data in VIEWS else "week"
+    found = plan(db.session(), me(), view, day, web.tz(), house=form.house.data, kind=form.kind.data)
+    listed = "list" in request.args
+    args = {"view": view, "date": day.isoformat(), "house": form.house.data, "kind": form.kind.data}
+    page = render_template(
+        "reservations/planning.html",
+        form=form,
+        plan=found,
+        title=title(found),
+        today=today(),
+        hours=range(first_hour(found), LAST_HOUR) if view == "day" else (),
+        body="" if listed else table_body(found, today(), _booking_link(found, day), _day_link(form.kind.data)),
+        listed=listed,
+        entries=list_entries(found) if listed else (),
+        address=lambda **change: url_for("reservations.planning", **(args | change)),
+        before=step(view, day, -1).isoformat(),
+        after=step(view, day, 1).isoformat(),
+    )
+    return page, 422 if form.errors else 200
+
+
+def title(found: Plan) -> str:
+    """`Semaine du 16 au 22 novembre 2026` and its like."""
+    if found.view == "day":
+        return web.day_words(found.first)
+    if found.view == "month":
+        return web.month_words(found.first)
+    last = found.first + timedelta(days=found.days - 1)
+    return str(_("Week of %(first)s to %(last)s", first=web.day_short(found.first), last=web.day_words(last)))
+
+
+def _booking_link(found: Plan, day: date) -> Any:
+    when = max(found.first, day) if found.view != "day" else found.first
+    stem = f"/reservations/new?day={when.isoformat()}&start=14:00&end=18:00&pick="
+    return lambda shelf: stem + shelf.code
+
+
+def _day_link(kind: str) -> Any:
+    stem = f"/planning?view=day{f'&kind={kind}' if kind else ''}&house="
+    return lambda shelf, day: f"{stem}{shelf.house}&date={day.isoformat()}"
+
+
+def list_entries(found: Plan) -> list[tuple[date, list[tuple[Shelf, Any]]]]:
+    """The same as sentences: for each day, what begins or goes on, by time."""
+    shelves = {shelf.id: shelf for shelf in found.shelves}
+    everything = sorted(
+        ((bar, shelves[resource_id]) for resource_id, bars in found.bars.items() for bar in bars),
+        key=lambda pair: pair[0].start,
+    )
+    listed = []
+    for day in found.dates:
+        own = [
+            (shelf, bar)
+            for bar, shelf in everything
+            if bar.start.date() <= day <= (bar.end - timedelta(seconds=1)).date()
+        ]
+        if own:
+            listed.append((day, own))
+    return listed

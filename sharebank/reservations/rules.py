@@ -1,0 +1,300 @@
+"""Availability and booking rules on plain values: no database, no clock.
+
+One rule serves a minibus, 120 chairs and a closure: peak units in use over the period + wanted <= quantity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sharebank.catalog.rules import Limits
+from sharebank.core.errors import N_, Refused
+from sharebank.core.period import Period, to_local, wall_length
+
+HOLDING = ("requested", "approved", "collected")
+"""States in which a reservation takes units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A change of state: from which states, to which, and whether a reason must be given."""
+
+    sources: tuple[str, ...]
+    target: str
+    needs_reason: bool = False
+
+
+LIFECYCLE = {
+    "approve": Act(("requested",), "approved"),
+    "decline": Act(("requested",), "declined", needs_reason=True),
+    "cancel": Act(("requested", "approved"), "cancelled"),
+    "collect": Act(("approved",), "collected"),
+    "return": Act(("collected",), "returned"),
+}
+
+
+class WrongState(Refused):
+    """The reservation is no longer in a state that allows this act."""
+
+    status = 409
+    code = "wrong_state"
+    sentence = N_("This reservation can no longer be changed this way: it is already “%(state)s”.")
+
+
+class ReasonMissing(Refused):
+    """Declining without a word leaves the other house guessing."""
+
+    code = "reason_missing"
+    sentence = N_("Say why, in a few words: the borrower will read it.")
+
+
+def transition(act: str, state: str, why: str) -> str:
+    """The state an act leads to; raises WrongState or ReasonMissing."""
+    rule = LIFECYCLE[act]
+    if state not in rule.sources:
+        raise WrongState(state=state)
+    if rule.needs_reason and not why.strip():
+        raise ReasonMissing("why")
+    return rule.target
+
+
+def reached(state: str, states: Sequence[str]) -> str:
+    """The last good step before a reservation was declined, cancelled or expired."""
+    good = [past for past in states if past not in ("declined", "cancelled", "expired")]
+    return good[-1] if good and state not in good else "requested"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`quantity` units taken over a period, buffers included."""
+
+    period: Period
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Units in use over a stretch of time during which the number does not change."""
+
+    period: Period
+    used: int
+
+
+def uses(claims: Iterable[Claim]) -> list[Use]:
+    """The stretches during which something is in use, merged and sorted.
+
+    At one instant what ends goes before what starts: periods are half-open.
+    """
+    changes: dict[datetime, int] = {}
+    for claim in claims:
+        changes[claim.period.start] = changes.get(claim.period.start, 0) + claim.quantity
+        changes[claim.period.end] = changes.get(claim.period.end, 0) - claim.quantity
+    found: list[Use] = []
+    used = 0
+    since: datetime | None = None
+    for at in sorted(changes):
+        if changes[at] == 0:
+            continue
+        if used and since is not None:
+            found.append(Use(Period(since, at), used))
+        used += changes[at]
+        since = at
+    return found
+
+
+def peak(claims: Iterable[Claim], over: Period) -> int:
+    """The most units in use at one instant of `over`; never the sum of all that overlap it."""
+    changes: list[tuple[datetime, int]] = []
+    for claim in claims:
+        if claim.period.overlaps(over):
+            changes.append((max(claim.period.start, over.start), claim.quantity))
+            changes.append((claim.period.end, -claim.quantity))
+    changes.sort()
+    used = highest = 0
+    for _, units in changes:
+        used += units
+        highest = max(highest, used)
+    return highest
+
+
+def free_starts(
+    claims: Sequence[Claim], quantity: int, wanted: int, hold: Period, *, reach: timedelta
+) -> Iterator[Period]:
+    """Periods of `hold`'s length in which `wanted` units are free, nearest to it first, within `reach` of it.
+
+    Only edges matter: a nearest slot starts where something ends, or ends where something starts.
+    """
+    edges = {hold.start}
+    for claim in claims:
+        edges.add(claim.period.end)
+        edges.add(claim.period.start - hold.length)
+    for start in sorted(edges, key=lambda edge: (abs(edge - hold.start), edge)):
+        if abs(start - hold.start) > reach:
+            return
+        slot = Period(start, start + hold.length)
+        if peak(claims, slot) + wanted <= quantity:
+            yield slot
+
+
+# -- what a rule set asks of a period -------------------------------------------------------------
+
+
+class TooLong(Refused):
+    """Longer than the rule set lets anyone keep it."""
+
+    code = "too_long"
+    sentence = N_("%(thing)s is lent for %(max_hours)s hours at most. Shorten the period, or ask for two loans.")
+
+
+class TooSoon(Refused):
+    """Asked later than the notice the house needs."""
+
+    code = "too_soon"
+    sentence = N_("%(thing)s must be asked for %(days)s days ahead: from %(from_day)s on.")
+
+
+class TooFar(Refused):
+    """Asked earlier than the house takes bookings."""
+
+    code = "too_far"
+    sentence = N_("%(thing)s can be booked %(days)s days ahead at most: until %(until_day)s.")
+
+
+class InThePast(Refused):
+    """The period has begun already."""
+
+    code = "in_the_past"
+    sentence = N_("This period has already begun. Choose a later one.")
+
+
+def check_length(limits: Limits, period: Period, tz: ZoneInfo, thing: str) -> None:
+    """Refuse what lasts longer than the rule set allows, in hours people count; raises TooLong."""
+    if wall_length(period, tz) > timedelta(hours=limits.max_duration_hours):
+        raise TooLong("ends_at", thing=thing, max_hours=limits.max_duration_hours)
+
+
+def check_limits(limits: Limits, period: Period, now: datetime, tz: ZoneInfo, thing: str) -> None:
+    """Refuse a period the rule set does not allow a borrower; raises InThePast, TooSoon, TooFar or TooLong.
+
+    Notice and advance count local calendar days: a booking for Saturday with two days' notice can still be made
+    on Thursday evening.
+    """
+    if period.start < now:
+        raise InThePast("starts_at")
+    today = to_local(now, tz).date()
+    day = to_local(period.start, tz).date()
+    if (day - today).days < limits.min_notice_days:
+        earliest = today + timedelta(days=limits.min_notice_days)
+        raise TooSoon("starts_at", thing=thing, days=limits.min_notice_days, from_day=earliest)
+    if (day - today).days > limits.max_advance_days:
+        latest = today + timedelta(days=limits.max_advance_days)
+        raise TooFar("starts_at", thing=thing, days=limits.max_advance_days, until_day=latest)
+    check_length(limits, period, tz, thing)
+
+
+def within_limits(limits: Limits, period: Period, now: datetime, tz: ZoneInfo) -> bool:
+    """Would a borrower be allowed this period?"""
+    try:
+        check_limits(limits, period, now, tz, "")
+    except Refused:
+        return False
+    return True
+
+
+# -- what stands in the way ------------------------------------------------------------------------
+
+
+class UnknownResource(Refused):
+    """No such thing in the catalogue."""
+
+    code = "unknown_resource"
+    sentence = N_("There is nothing with the code “%(value)s” in the catalogue.")
+
+
+class UnknownOrganisation(Refused):
+    """No such structure, or not one the actor may book for."""
+
+    code = "unknown_organisation"
+    sentence = N_("There is no structure with the code “%(value)s” for which you may book.")
+
+
+class OutOfService(Refused):
+    """It is not lent for now."""
+
+    code = "inactive"
+    sentence = N_("%(thing)s is out of service: it is not lent for now.")
+
+
+class BadQuantity(Refused):
+    """A whole number of units, at least one."""
+
+    code = "bad_quantity"
+    sentence = N_("Ask for at least one of %(thing)s.")
+
+
+class NotEnough(Refused):
+    """More than the house owns."""
+
+    code = "over_quantity"
+    sentence = N_("There are only %(quantity)s of these, and you ask for %(wanted)s.")
+
+
+class TakenThen(Refused):
+    """Somebody has it, or too many of it, at that time."""
+
+    status = 409
+    code = "taken"
+    sentence = N_("Taken at that time: %(free)s free, %(wanted)s wanted.")
+
+
+class NothingChosen(Refused):
+    """A reservation without a thing."""
+
+    code = "nothing_chosen"
+    sentence = N_("Choose at least one thing.")
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One thing that cannot be had: how many are free, and who has it where the actor may know."""
+
+    resource: str
+    thing: str
+    wanted: int
+    quantity: int
+    free: int
+    period: Period
+    holders: tuple[str, ...] = ()
+    closed: bool = False
+    """Taken by a closure, not by another borrower."""
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """Something else that could be had instead: the same later or elsewhere."""
+
+    resource: str
+    thing: str
+    house: str
+    period: Period
+    quantity: int
+    free: int
+    kind: str
+    """`slot` (same thing, other time), `less` (same time, fewer), `elsewhere` (same kind, same time)."""
+
+
+class Collision(Refused):
+    """Somebody has it: carries the conflicts and the ways out."""
+
+    status = 409
+    code = "overlap"
+    sentence = N_("%(things)s: not free at that time. Nothing was booked.")
+
+    def __init__(self, conflicts: Sequence[Conflict], ways_out: Sequence[WayOut] = (), **facts: Any) -> None:
+        super().__init__("starts_at", things=", ".join(c.thing for c in conflicts), **facts)
+        self.conflicts = tuple(conflicts)
+        self.ways_out = tuple(ways_out)

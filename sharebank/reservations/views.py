@@ -1,0 +1,317 @@
+"""Search, request, follow and decide."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as Answer
+
+from sharebank.accounts import directory
+from sharebank.accounts.permissions import may_loan
+from sharebank.accounts.web import me
+from sharebank.catalog import service as catalog
+from sharebank.catalog.service import Wish
+from sharebank.core import clock, web
+from sharebank.core.db import db
+from sharebank.core.errors import NotFound, Refused
+from sharebank.core.period import Period, local_period, to_local
+from sharebank.reservations import desk, searching
+from sharebank.reservations.booking import Ask
+from sharebank.reservations.forms import (
+    MOST_LINES,
+    AskForm,
+    ClosureForm,
+    DecideForm,
+    MonthForm,
+    SearchForm,
+    coming_saturday,
+)
+from sharebank.reservations.planning import month_bounds, step
+from sharebank.reservations.reading import loan_of_ref, loans_together, visible_loans
+from sharebank.reservations.rules import LIFECYCLE, Collision, reached
+from sharebank.reservations.searching import SHOWN
+from sharebank.reservations.words import act_words, next_step, requirement_words
+
+bp = Blueprint("reservations", __name__)
+Page = str | Answer | tuple[str, int]
+PAGE = 40
+MONTH_LIMIT = 500
+
+
+def today() -> date:
+    """The day it is in town."""
+    return to_local(clock.now(), web.tz()).date()
+
+
+# -- need first --------------------------------------------------------------------------------
+
+
+@bp.get("/")
+def search() -> Page:
+    """I need … from … to …: what is free, across the houses."""
+    session, actor = db.session(), me()
+    form = SearchForm(request.args)
+    form.offer(directory.houses(session), catalog.categories(session))
+    picks = _picks()
+    if "day" not in request.args:
+        first, last = coming_saturday(today())
+        form.put(first, last)
+        when = when_args(local_period(first, last, web.tz()))
+        return render_template("reservations/search.html", form=form, offers=None, picks=_basket(picks), when=when)
+    period = form.period(web.tz()) if form.validate() else None
+    if period is None:
+        return render_template("reservations/search.html", form=form, offers=None, picks=_basket(picks), when={}), 422
+    wish = Wish(form.q.data or "", form.kind.data or "", form.house.data or "", form.category.data or "")
+    offers = searching.search(session, actor, wish, form.n.data, period, clock.now(), web.tz())
+    return render_template(
+        "reservations/search.html",
+        form=form,
+        period=period,
+        offers=offers[:SHOWN],
+        more=max(0, len(offers) - SHOWN),
+        picks=_basket(picks),
+        when=when_args(period),
+        say=web.say,
+    )
+
+
+def when_args(period: Period) -> dict[str, Any]:
+    """A period as the query of a link."""
+    first, last = to_local(period.start, web.tz()), to_local(period.end, web.tz())
+    found = {"day": first.date().isoformat(), "start": f"{first:%H:%M}", "end": f"{last:%H:%M}"}
+    return found | ({"last_day": last.date().isoformat()} if last.date() != first.date() else {})
+
+
+def _picks() -> dict[str, int]:
+    """What the address says was chosen: `pick=CODE` or `pick=CODE:60`, or `pick=CODE` with `quantity=60`."""
+    chosen: dict[str, int] = {}
+    typed = request.args.get("quantity", "")
+    for pick in request.args.getlist("pick")[:MOST_LINES]:
+        code, _colon, number = pick.partition(":")
+        number = number or typed
+        if code:
+            chosen[code] = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
+    return chosen
+
+
+def picked(form: AskForm) -> list[str]:
+    """The lines of a form as they stand in an address."""
+    return [f"{line['code']}:{line['quantity'] or 1}" for line in form.lines.data if line["code"]]
+
+
+def _basket(picks: dict[str, int]) -> list[tuple[Any, int]]:
+    things = catalog.things_by_code(db.session(), picks) if picks else {}
+    return [(things[code], quantity) for code, quantity in picks.items() if code in things]
+
+
+# -- one page a request ------------------------------------------------------------------------
+
+
+@bp.get("/reservations/new")
+def new() -> Page:
+    """The request, filled in as far as we know."""
+    form = _ask_form(AskForm(request.args if "day" in request.args else None))
+    form.purpose.data = request.args.get("purpose", "")[:300]
+    if "day" not in request.args:
+        form.put(*coming_saturday(today()))
+    for code, quantity in _picks().items():
+        form.lines.append_entry({"code": code, "quantity": quantity})
+    form.lines.errors = ()
+    return _ask_page(form, 200)
+
+
+@bp.post("/reservations/new")
+def create() -> Page:
+    """Book everything asked for, or say why not and what else there is."""
+    form = _ask_form(AskForm())
+    period = form.period(web.tz()) if form.validate() else None
+    if period is None:
+        return _ask_page(form, 422)
+    wants = form.wants()
+    ask = Ask(form.organisation.data, (form.purpose.data or "").strip(), period, wants, form.public.data)
+    try:
+        booked = desk.reserve(me(), ask)
+    except Refused as refused:
+        return _ask_page(form, refused.status, refused)
+    flash(_said(booked), "success")
+    return redirect(url_for("reservations.show", ref=booked[0].ref), 303)
+
+
+def _said(booked: list[Any]) -> str:
+    waiting = [done.lender for done in booked if done.status == "requested"]
+    if not waiting:
+        return str(_("It is booked."))
+    return str(
+        _("Your request is sent and the slot is held for you. Waiting for: %(houses)s.", houses=", ".join(waiting))
+    )
+
+
+def _ask_form(form: AskForm) -> AskForm:
+    bodies = directory.borrowable_for(db.session(), me())
+    form.organisation.choices = [(body.organisation, body.name) for body in bodies]
+    return form
+
+
+def _ask_page(form: AskForm, status: int, refused: Refused | None = None) -> Page:
+    session, actor = db.session(), me()
+    wants = {line["code"]: line["quantity"] or 0 for line in form.lines.data if line["code"]}
+    things = list(catalog.things_by_code(session, wants).values())
+    period = None
+    if all(field.data is not None for field in (form.day, form.start, form.end)):
+        errors = form.start.errors, form.end.errors
+        period = form.period(web.tz())
+        if status == 200 and period is None:
+            status = 422
+        elif status == 422:
+            form.start.errors, form.end.errors = errors
+    offers = {}
+    if period is not None:
+        wanted = {thing.code: wants[thing.code] for thing in things}
+        found = searching.offer(session, actor, things, wanted, period, clock.now(), web.tz())
+        offers = {offer.thing.code: offer for offer in found}
+    page = render_template(
+        "reservations/new.html",
+        form=form,
+        offers=offers,
+        things={thing.code: thing for thing in things},
+        refused=refused,
+        sentence=web.say(refused) if refused else "",
+        ways_out=_links_out(form, refused),
+        period=period,
+        when=when_args(period) if period else {},
+        say=web.say,
+        picks=picked(form),
+        requirement_words=requirement_words,
+        at_once=bool(offers) and all(offer.at_once for offer in offers.values()),
+    )
+    return page, status
+
+
+def _links_out(form: AskForm, refused: Refused | None) -> list[tuple[Any, str]]:
+    """Each way out as a link to this page with that one thing changed; nothing is swapped silently."""
+    if not isinstance(refused, Collision):
+        return []
+    wants = form.wants()
+    links = []
+    for way in refused.ways_out:
+        replaced = [conflict.resource for conflict in refused.conflicts if way.kind == "elsewhere"]
+        kept = {code: quantity for code, quantity in wants.items() if code not in replaced[:1]}
+        picks = [f"{code}:{quantity}" for code, quantity in {**kept, way.resource: way.quantity}.items()]
+        args: dict[str, Any] = {"pick": picks, "purpose": form.purpose.data, "organisation": form.organisation.data}
+        links.append((way, url_for("reservations.new", **args, **when_args(way.period))))
+    return links
+
+
+# -- follow and decide ---------------------------------------------------------------------------
+
+
+@bp.get("/reservations")
+def index() -> Page:
+    """Mine, or my house's: what comes and what is late; or a past month."""
+    session, actor, now = db.session(), me(), clock.now()
+    scope = "house" if request.args.get("scope") == "house" and actor.staff_ids else "mine"
+    find = partial(visible_loans, session, actor, mine=scope == "mine", houses=scope == "house")
+    form = MonthForm(request.args)
+    month = (form.month.data if form.validate() else None) or today()
+    if request.args.get("when") == "past":
+        first, until = month_bounds(month, web.tz())
+        loans = find(since=first, until=min(until, now), limit=MONTH_LIMIT)[::-1]
+        late = following = None
+    else:
+        late = find(status="collected", until=now, limit=PAGE)
+        late = [loan for loan in late if loan.ends_at <= now]
+        loans = find(since=now, after=_place(), limit=PAGE + 1)
+        following = f"{loans[PAGE - 1].starts_at:%Y%m%dT%H%M%S}-{loans[PAGE - 1].id}" if len(loans) > PAGE else None
+    page = render_template(
+        "reservations/index.html",
+        loans=loans[:PAGE] if late is not None else loans,
+        late=late or [],
+        scope=scope,
+        past=late is None,
+        month=month,
+        before=step("month", month, -1),
+        after=step("month", month, 1) if month < today().replace(day=1) else None,
+        following=following,
+    )
+    return page, 422 if form.errors else 200
+
+
+def _place() -> tuple[datetime, int] | None:
+    """Where the page before ended; a place that cannot be read is no place."""
+    at, _dash, last = request.args.get("after", "").partition("-")
+    try:
+        return datetime.strptime(at, "%Y%m%dT%H%M%S").replace(tzinfo=UTC), int(last[:12])
+    except ValueError:
+        return None
+
+
+@bp.get("/reservations/<ref>")
+def show(ref: str) -> Page:
+    """One reservation: what, when, where it stands, what happened, what one may do."""
+    return _loan_page(ref, DecideForm(formdata=None), 200)
+
+
+@bp.post("/reservations/<ref>/<any(approve, decline, cancel, collect, return):act>")
+def decide(ref: str, act: str) -> Page:
+    """Move it on."""
+    form = DecideForm()
+    if not form.validate():
+        return _loan_page(ref, form, 422)
+    try:
+        loan = desk.change(me(), ref, act, form.why.data or "")
+    except NotFound:
+        raise
+    except Refused as refused:
+        form.why.errors = [web.say(refused)]
+        return _loan_page(ref, form, refused.status)
+    flash(_("Done: %(state)s.", state=web.state_word(loan.status)), "success")
+    return redirect(url_for("reservations.show", ref=ref), 303)
+
+
+def _loan_page(ref: str, form: DecideForm, status: int) -> Page:
+    actor = me()
+    loan = loan_of_ref(db.session(), actor, ref)
+    acts = [act for act, rule in LIFECYCLE.items() if loan.status in rule.sources and may_loan(actor, act, loan)]
+    page = render_template(
+        "reservations/show.html",
+        loan=loan,
+        period=Period(loan.starts_at, loan.ends_at),
+        together=loans_together(db.session(), actor, loan),
+        reached=reached(loan.status, [event.to for event in loan.events]),
+        next_step=next_step(loan, lends=may_loan(actor, "approve", loan)),
+        acts={act: act_words(act) for act in acts},
+        form=form,
+    )
+    return page, status
+
+
+# -- closures ------------------------------------------------------------------------------------
+
+
+@bp.route("/closures/new", methods=["GET", "POST"])
+def closure() -> Page:
+    """Take things out of the calendar: works, maintenance, holidays."""
+    actor, form = me(), ClosureForm()
+    if not actor.staff_ids and not actor.admin:
+        raise NotFound
+    if request.method == "GET":
+        form.codes.data = request.args.get("code", "")[:500]
+        form.put(*coming_saturday(today()))
+        return render_template("reservations/closure.html", form=form, refused=None)
+    period = form.period(web.tz()) if form.validate() else None
+    if period is None:
+        return render_template("reservations/closure.html", form=form, refused=None), 422
+    codes = (form.codes.data or "").replace(",", " ").upper().split()
+    things = catalog.things_by_code(db.session(), codes)
+    wants = {code: things[code].quantity if code in things else 1 for code in codes}
+    try:
+        booked = desk.close(actor, Ask("", (form.purpose.data or "").strip(), period, wants))
+    except Refused as refused:
+        form.codes.errors = [web.say(refused)]
+        return render_template("reservations/closure.html", form=form, refused=refused), refused.status
+    flash(_("It is closed for that time."), "success")
+    return redirect(url_for("reservations.show", ref=booked[0].ref), 303)
