@@ -9,22 +9,28 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, current_app, redirect, render_template, request, url_for
 from flask_babel import Babel, gettext
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import select
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from config import Settings
+from sharebank.accounts.people_views import bp as accounts
 from sharebank.accounts.web import actor_or_none, load_visitor
-from sharebank.core import web
+from sharebank.api.problems import of_refusal, problem
+from sharebank.api.views import bp as api
+from sharebank.catalog.views import bp as catalog
+from sharebank.core import texts, web
 from sharebank.core.db import db, engine_options, tune
 from sharebank.core.errors import Refused
+from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
+from sharebank.reservations.planning_views import bp as reservations
 
-ROOMS = ("accounts.views", "catalog.views", "reservations.planning_views", "api.views", "core.health")
+ROOMS = (health, accounts, catalog, reservations, api)
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("fr", "en")
 CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -65,11 +71,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         tune(db.engine)
     csrf.init_app(app)
     Babel(app, locale_selector=_locale)
+    app.jinja_env.globals.update(_=texts.text, gettext=texts.text)
     login = LoginManager(app)
     login.user_loader(load_visitor)
     login.session_protection = None  # the session is a row: ours to end
     for room in ROOMS:
-        _move_in(app, room)
+        app.register_blueprint(room)
+    csrf.exempt(api)  # programs carry a token and no cookie
     app.before_request(_gate)
     app.context_processor(_everywhere)
     app.after_request(_finish)
@@ -79,20 +87,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _move_in(app: Flask, room: str) -> None:
-    """Register a room's blueprint; the API answers programs, which carry a token and no cookie."""
-    from importlib import import_module  # noqa: PLC0415 - rooms import the edge's helpers
-
-    blueprint = import_module(f"sharebank.{room}").bp
-    app.register_blueprint(blueprint)
-    if room == "api.views":
-        csrf.exempt(blueprint)
-
-
 def _locale() -> str:
     """The reader's own choice, else the cookie's, else French; a program says it in each call."""
     if request.path.startswith("/api/") and request.endpoint != "api.docs":
-        return request.accept_languages.best_match(LOCALES) or "fr"
+        asked = (tag[:2].lower() for tag, quality in request.accept_languages if quality)
+        return next((locale for locale in asked if locale in LOCALES), "fr")
     actor = actor_or_none()
     chosen = actor.locale if actor else request.cookies.get("locale")
     return chosen if chosen in LOCALES else "fr"
@@ -104,7 +103,7 @@ def _gate() -> Answer | None:
     if "\0" in request.path or any("\0" in value for form in forms for values in form.listvalues() for value in values):
         abort(400)
     view = app_view()
-    if view is None or getattr(view, "public", False) or current_user.is_authenticated:
+    if view is None or request.endpoint == "static" or getattr(view, "public", False) or current_user.is_authenticated:
         return None
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("accounts.sign_in", next=wanted))
@@ -112,8 +111,6 @@ def _gate() -> Answer | None:
 
 def app_view() -> Any:
     """The view this request goes to, if any."""
-    from flask import current_app  # noqa: PLC0415
-
     return current_app.view_functions.get(request.endpoint or "")
 
 
@@ -172,17 +169,8 @@ def _page(status: int, text: str = "", title: str = "") -> tuple[str, int]:
     return render_template("errors/error.html", code=status, title=title, text=text), status
 
 
-def _problem(status: int, title: str, detail: str) -> Answer:
-    """RFC 9457, for programs."""
-    from sharebank.api.problems import problem  # noqa: PLC0415
-
-    return problem(status, title, detail)
-
-
 def _refused(refused: Refused) -> Any:
     if request.blueprint == "api":
-        from sharebank.api.problems import of_refusal  # noqa: PLC0415
-
         return of_refusal(refused)
     return _page(refused.status, web.say(refused))
 
@@ -190,10 +178,11 @@ def _refused(refused: Refused) -> Any:
 def _http_error(error: HTTPException) -> Any:
     if error.response is not None:
         return error.response
-    status = error.code or 500
     if request.path.startswith("/api/"):
-        return _problem(status, error.name, error.description or "")
-    return _page(status)
+        from sharebank.api.problems import of_http_error  # noqa: PLC0415
+
+        return of_http_error(error)
+    return _page(error.code or 500)
 
 
 def _unexpected(error: Exception) -> Any:
@@ -202,5 +191,5 @@ def _unexpected(error: Exception) -> Any:
     log.error("unexpected error %s on %s %s", word, request.method, request.path, exc_info=error)
     db.session.rollback()
     if request.path.startswith("/api/"):
-        return _problem(500, "Internal error", f"Nothing was stored. Tell us this word: {word}")
+        return problem(500, "Internal error", f"Nothing was stored. Tell us this word: {word}")
     return render_template("errors/crash.html", reference=word, locale=web.locale_code()), 500

@@ -24,10 +24,11 @@ from flask import Flask
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from config import ROOT, ConfigError, MailFolder, Settings
-from sharebank.core import backup, clock, migrate, server
-from sharebank.core.db import transaction
+from sharebank.core import backup, clock, migrate, server, web
+from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
 
 MIGRATIONS = ROOT / "migrations"
@@ -82,10 +83,10 @@ class Place:
         return self.create_app(self.settings)
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self) -> Iterator[Session]:
         """Inside the application and one transaction."""
-        with self.app().app_context(), transaction():
-            yield
+        with self.app().app_context(), transaction() as session:
+            yield session
 
 
 here = click.make_pass_decorator(Place)
@@ -125,15 +126,16 @@ def upgrade(place: Place) -> None:
 @here
 def load_demo(place: Place, if_empty: bool) -> None:
     """Load the demonstration data and print its sign-ins."""
+    from sharebank.accounts import service as accounts
     from sharebank.demo import loader as demo
 
-    with place.at_work():
-        if if_empty and not demo.is_empty():
-            lines = demo.sign_ins()
-        else:
-            lines = demo.load(clock.now())
-    for line in lines:
-        click.echo(line)
+    with place.at_work() as session:
+        there = if_empty and not demo.is_empty(session)
+        told = accounts.demonstration(session) if there else demo.load(session, clock.now(), web.tz())
+    if told:
+        click.echo(f"This is a demonstration, nothing in it is real. Sign in with the password {told['password']} as:")
+    for person in told.get("people", []):
+        click.echo(f"  {person['role']:8} {person['email']:32} {person['organisation']}")
 
 
 @commands.command("serve")
@@ -170,24 +172,28 @@ def tick(place: Place, now: datetime | None) -> None:
     """Do everything due once; print counts per job as a line of JSON."""
     from sharebank import scheduler
 
-    with place.app().app_context():
-        counts = scheduler.tick(now or clock.now())
+    counts = scheduler.tick(place.app(), now or clock.now())
     click.echo(json.dumps(counts))
-    if counts.get("letters_failed"):
+    if any(counts.get(trouble) for trouble in ("letters_failed", "letters_dead", "jobs_failed")):
         raise SystemExit(1)
 
 
 @commands.command("import")
 @click.argument("kind")
-@click.argument("file", type=PATH)
+@click.argument("file")  # as text: problems are told under the name that was typed
 @click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
 @here
-def import_(place: Place, kind: str, file: Path, dry_run: bool) -> None:
+def import_(place: Place, kind: str, file: str, dry_run: bool) -> None:
     """Import a CSV file, all of it or nothing; every bad row is named."""
     from sharebank import exchange
 
-    with place.app().app_context():
-        click.echo(exchange.import_file(kind, file, dry_run=dry_run))
+    with place.at_work() as session:
+        report = exchange.import_file(session, kind, file, clock.now(), web.tz())
+        if dry_run:
+            session.rollback()
+    for line in report.warnings:
+        click.echo(line, err=True)
+    click.echo(f"{report.rows} rows " + ("could be imported; nothing was stored." if dry_run else "imported."))
 
 
 @commands.command()
@@ -199,9 +205,9 @@ def export(place: Place, kind: str, file: Path | None) -> None:
     from sharebank import exchange
 
     with place.app().app_context():
-        text = exchange.export_text(kind)
+        text = exchange.export_text(db.session(), kind, web.tz())
     if file is None:
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)
     else:
         file.write_text(text, encoding="utf-8", newline="")
 
@@ -213,8 +219,8 @@ def token(place: Place, email: str) -> None:
     """Print a new API token of a user; it is not shown again."""
     from sharebank.accounts import service as accounts
 
-    with place.at_work():
-        value = accounts.issue_api_token(email, clock.now())
+    with place.at_work() as session:
+        value = accounts.issue_api_token(session, email, clock.now())
     click.echo(value)
 
 

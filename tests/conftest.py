@@ -19,7 +19,15 @@ from sharebank.core.db import db, transaction
 from tests import world
 
 pytest_plugins = ["tests.databases"]
-SECRET = "only-for-tests-0123456789-abcdefghij-KLMNOP"
+SECRET = "tests-9f2c1Qe7Zt4mWx8uYp3kLr6sVb0nHd5gJa"
+
+
+class Browser(FlaskClient):
+    """Each request in a context of its own, as in a server: a test holds one open, whose `g` would be shared."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        with self.application.app_context():
+            return super().open(*args, **kwargs)
 
 
 def make_app(url: str, folder: Path, **environ: str) -> Flask:
@@ -27,6 +35,7 @@ def make_app(url: str, folder: Path, **environ: str) -> Flask:
     values = {"SHAREBANK_DATABASE_URL": url, "SHAREBANK_SECRET_KEY": SECRET, **environ}
     app = create_app(Settings.from_environ(values, folder / "instance"))
     app.config["TESTING"] = False  # a fault shows the page users would see
+    app.test_client_class = Browser
     return app
 
 

@@ -38,6 +38,7 @@ SETTINGS = {
     "log_min_messages": "error",
     "timezone": "UTC",
 }
+DURABLE = {"fsync": "on", "full_page_writes": "on"}
 
 
 class ServerFailed(Exception):
@@ -57,14 +58,17 @@ def postgres_url(run: Path, database: str = "postgres") -> str:
     return f"postgresql+psycopg://postgres@/{database}?host={quote(str(run / 'pg'), safe='')}"
 
 
-def ensure_postgres(run: Path, owner: int) -> None:
-    """Start this run's server unless another worker has; `owner` is the process whose end ends it."""
+def ensure_postgres(run: Path, owner: int, *, durable: bool = False) -> None:
+    """Start this run's server unless another worker has; `owner` is the process whose end ends it.
+
+    A `durable` one waits for the disk at every commit, as a real one does.
+    """
     with locked(run / "pg.lock"):
         if (run / "pg.ready").exists():
             return
         with (run / "keeper.log").open("w") as log:
             keeper = subprocess.Popen(
-                [sys.executable, __file__, str(run), str(owner)],
+                [sys.executable, __file__, str(run), str(owner), *(["durable"] if durable else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -135,7 +139,7 @@ def _copy_for(user: dict[str, Any], programs: Path, folder: Path) -> Path:
     return folder / wheel.name / install.name / programs.name
 
 
-def _start(run: Path) -> subprocess.Popen[bytes]:
+def _start(run: Path, durable: bool) -> subprocess.Popen[bytes]:
     """Make the cluster and start the server; returns once it takes connections."""
     user = _other_user()
     programs = binaries()
@@ -149,7 +153,8 @@ def _start(run: Path) -> subprocess.Popen[bytes]:
     options = {**user, "cwd": home, "stdin": subprocess.DEVNULL, "env": {"PATH": os.defpath, "HOME": str(home)}}
     initdb = [programs / "initdb", f"--pgdata={data}", "--username=postgres", "--auth=trust", "--encoding=UTF8"]
     subprocess.run([*initdb, "--locale=C", "--no-sync", "--no-instructions"], check=True, **options)
-    settings = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
+    chosen = {**SETTINGS, **(DURABLE if durable else {})}
+    settings = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items()]
     with (run / "pg.log").open("wb") as log:
         server = subprocess.Popen(
             [programs / "postgres", "-D", data, "-k", home, *settings], stdout=log, stderr=log, **options
@@ -172,12 +177,12 @@ def _alive(process: int) -> bool:
     return True
 
 
-def keep(run: Path, owner: int) -> None:
+def keep(run: Path, owner: int, durable: bool) -> None:
     """The keeper: start, wait for the end of the run, end the server, tidy up."""
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
     (run / "keeper.pid").write_text(str(os.getpid()))
-    server = _start(run)
+    server = _start(run, durable)
     try:
         (run / "pg.ready").touch()
         while not ended and server.poll() is None and _alive(owner):
@@ -195,4 +200,4 @@ def keep(run: Path, owner: int) -> None:
 
 
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]), int(sys.argv[2]))
+    keep(Path(sys.argv[1]), int(sys.argv[2]), "durable" in sys.argv[3:])

@@ -36,9 +36,11 @@ CENTURY = 36525 * 86400
 # away without telling its triggers. So instants and counts are checked, and a row never inherits the lines of one
 # that is gone.
 
+# Adding nothing makes datetime() reckon: without it, it gives back 31 June as it came.
 SQLITE_INSTANTS = f"""
     SELECT RAISE(ABORT, 'sharebank guard: an instant is written YYYY-MM-DD HH:MM:SS, in UTC, from 2000 to 2099')
-    WHERE NEW.starts_at IS NOT datetime(NEW.starts_at) OR NEW.ends_at IS NOT datetime(NEW.ends_at)
+    WHERE NEW.starts_at IS NOT datetime(NEW.starts_at, '0 seconds')
+       OR NEW.ends_at IS NOT datetime(NEW.ends_at, '0 seconds')
        OR NEW.starts_at < '{FIRST}' OR NEW.ends_at > '{LAST}';
 """
 

@@ -90,6 +90,7 @@ _ORGANISATION = (
     .outerjoin(_House, _House.id == Organisation.house_id)
     .order_by(Organisation.kind.desc(), Organisation.name)
 )
+_BY_CODE = _ORGANISATION.where(Organisation.code == bindparam("code"))
 
 
 def _outsider(row: AnyRow) -> Role:
@@ -98,7 +99,7 @@ def _outsider(row: AnyRow) -> Role:
 
 def organisation(session: Session, code: str) -> Role | None:
     """An organisation seen from outside: a role whose `role` is empty."""
-    row = session.execute(_ORGANISATION.where(Organisation.code == code)).one_or_none()
+    row = session.connection().execute(_BY_CODE, {"code": code}).one_or_none()
     return row and _outsider(row)
 
 
@@ -124,22 +125,24 @@ class House:
     phone: str
 
 
+_HOUSES = (
+    select(
+        Organisation.id,
+        Organisation.code,
+        Organisation.name,
+        Organisation.colour,
+        Organisation.opening_hours,
+        Organisation.email,
+        Organisation.phone,
+    )
+    .where(Organisation.kind == "house")
+    .order_by(Organisation.code)
+)
+
+
 def houses(session: Session) -> Sequence[House]:
     """Every house, by code."""
-    query = (
-        select(
-            Organisation.id,
-            Organisation.code,
-            Organisation.name,
-            Organisation.colour,
-            Organisation.opening_hours,
-            Organisation.email,
-            Organisation.phone,
-        )
-        .where(Organisation.kind == "house")
-        .order_by(Organisation.code)
-    )
-    return [House(*row) for row in session.execute(query)]
+    return [House(*row) for row in session.connection().execute(_HOUSES)]
 
 
 _MANAGERS = (

@@ -75,33 +75,33 @@ def _text(label: Any, most: int, autocomplete: str = "off") -> StringField:
     return StringField(label, filters=[_strip], validators=checks, render_kw={"autocomplete": autocomplete})
 
 
-class SignInForm(FlaskForm):
+class SignInForm(FlaskForm):  # type: ignore[misc]
     """Address and password."""
 
     email = _email(_("E-mail address"), autocomplete="username")
     password = _password(_("Password"), "current-password")
 
 
-class AddressForm(FlaskForm):
+class AddressForm(FlaskForm):  # type: ignore[misc]
     """Where to send a link."""
 
     email = _email(_("E-mail address"), autocomplete="username")
 
 
-class NewPasswordForm(FlaskForm):
+class NewPasswordForm(FlaskForm):  # type: ignore[misc]
     """A password to choose."""
 
     password = _new_password(_("New password"))
 
 
-class ChangePasswordForm(FlaskForm):
+class ChangePasswordForm(FlaskForm):  # type: ignore[misc]
     """The present password, then the next."""
 
     present = _password(_("Present password"), "current-password")
     password = _new_password(_("New password"))
 
 
-class DetailsForm(FlaskForm):
+class DetailsForm(FlaskForm):  # type: ignore[misc]
     """What people say about themselves."""
 
     first_name = _text(_("First name"), 100, "given-name")
@@ -119,7 +119,7 @@ class DetailsForm(FlaskForm):
     locale = SelectField(_("Language"), choices=LANGUAGES)
 
 
-class NewcomerForm(FlaskForm):
+class NewcomerForm(FlaskForm):  # type: ignore[misc]
     """Somebody to add; the choices of organisation and role are the actor's to give."""
 
     first_name = _text(_("First name"), 100)
@@ -130,7 +130,7 @@ class NewcomerForm(FlaskForm):
     locale = SelectField(_("Language of their letters"), choices=LANGUAGES)
 
 
-class RoleForm(FlaskForm):
+class RoleForm(FlaskForm):  # type: ignore[misc]
     """Another role for somebody."""
 
     role = SelectField(_("Role"), choices=[])

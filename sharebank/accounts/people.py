@@ -14,6 +14,7 @@ from sharebank.accounts import directory, service, signin
 from sharebank.accounts.actor import Actor, Role
 from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.accounts.permissions import ROLES, may_body, may_seat, require
+from sharebank.accounts.rules import LETTERS
 from sharebank.core.errors import N_, NotFound, Refused
 from sharebank.notifications.service import Recipient, post
 
@@ -168,7 +169,7 @@ def invite_again(session: Session, actor: Actor, membership_id: int, now: dateti
     """Send the invitation once more; links sent before stop working. Raises NotFound, TooManyAttempts."""
     found = seat(session, actor, membership_id)
     user = session.get_one(User, found.user_id)
-    signin.count_attempt(session, found.email, now, signin.LETTERS)
+    signin.count_attempt(session, found.email, now, LETTERS)
     service.drop_tokens(session, found.user_id, ("invite",))
     _tell(session, actor, user, found.body.name, now)
     return found

@@ -120,7 +120,9 @@ def issue_token(session: Session, user_id: int, purpose: str, now: datetime) -> 
 
 def token_owner(session: Session, token: str, purposes: Collection[str], now: datetime) -> Actor:
     """Whom the link of a letter was sent to; reading it changes nothing. Raises LinkEnded."""
-    email = session.scalar(select(User.email).join(Token, Token.user_id == User.id).where(*_usable(token, purposes, now)))
+    email = session.scalar(
+        select(User.email).join(Token, Token.user_id == User.id).where(*_usable(token, purposes, now))
+    )
     owner = directory.actor_of_email(session, email) if email else None
     if owner is None:
         raise LinkEnded

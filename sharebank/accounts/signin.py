@@ -84,6 +84,14 @@ def verify(session: Session, email: str, password: str) -> Proof:
     return Proof(user.id, user.email, kept, renewed)
 
 
+def verify_present(session: Session, actor: Actor, password: str) -> None:
+    """Check the password of somebody who is signed in. Raises WrongPresentPassword."""
+    try:
+        verify(session, actor.email, password)
+    except WrongPassword:
+        raise WrongPresentPassword("present") from None
+
+
 def enter(session: Session, proof: Proof, now: datetime) -> tuple[Actor, str]:
     """Open a session for whoever gave the proof: the actor and the session's token. Raises WrongPassword."""
     # The password may have been changed since it was checked; the condition also holds the row meanwhile.

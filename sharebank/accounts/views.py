@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, current_app, flash, make_response, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    abort,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_babel import gettext as _
 from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response
@@ -30,8 +41,13 @@ from sharebank.core.errors import Refused
 from sharebank.core.web import public, safe_next
 
 bp = Blueprint("accounts", __name__)
-bp.add_app_template_global(ROLE_WORDS, "role_words")
 YEAR_SECONDS = 365 * 24 * 3600
+
+
+@bp.app_template_global()
+def role_word(role: str) -> str:
+    """A role as screens name it."""
+    return str(_(ROLE_WORDS[role]))
 
 
 def _home() -> str:
@@ -183,7 +199,7 @@ def set_locale() -> Response:
 @bp.route("/account", methods=["GET", "POST"])
 def account() -> Any:
     """My name, phone and language; the rest of the page has forms of its own."""
-    form = DetailsForm(data=vars_of(service.details(db.session(), me())))
+    form = DetailsForm(data=_values(service.details(db.session(), me())))
     if not form.validate_on_submit():
         return _account_page(422 if form.is_submitted() else 200, details=form)
     said = service.Details(
@@ -245,7 +261,7 @@ def revoke_token(token_id: int) -> Response:
     return redirect(url_for("accounts.account"), 303)
 
 
-def vars_of(said: service.Details) -> dict[str, str]:
+def _values(said: service.Details) -> dict[str, str]:
     """A form's first values."""
     return {name: getattr(said, name) for name in said.__slots__}
 
@@ -259,7 +275,7 @@ def _account_page(
     rows, actor, now = db.session(), me(), clock.now()
     page = render_template(
         "accounts/account.html",
-        details=details or DetailsForm(formdata=None, data=vars_of(service.details(rows, actor))),
+        details=details or DetailsForm(formdata=None, data=_values(service.details(rows, actor))),
         password=password or ChangePasswordForm(formdata=None),
         failed=next((form for form in (details, password) if form and (form.errors or form.form_errors)), None),
         new_token=token,

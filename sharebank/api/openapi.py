@@ -294,6 +294,11 @@ def for_people() -> list[tuple[str, list[dict[str, Any]]]]:
     return list(groups.items())
 
 
+def problems_for_people() -> list[tuple[type[Refused], str]]:
+    """Every refusal with its sentence, its facts left open."""
+    return [(refused, re.sub(r"%\(\w+\)s", "…", gettext(refused.sentence))) for refused in PROBLEMS]
+
+
 def _fields(properties: dict[str, Schema], required: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {"name": name, "shape": _shape(schema), "required": name in required, "meaning": gettext(MEANINGS[name])}

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, g
 from flask_babel import gettext
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from sharebank.api.answers import conflict_out, dumps, way_out
@@ -88,6 +89,22 @@ def problem(status: int, title: str, detail: str, code: str = "", **members: Any
     if status == 401:
         given = ', error="invalid_token"' if g.get("token_was_given") else ""
         answer.headers["WWW-Authenticate"] = f'Bearer realm="sharebank"{given}'
+    return answer
+
+
+HTTP_WORDS = {
+    404: N_("There is nothing at this address."),
+    405: N_("This address does not answer that method."),
+}
+UNREADABLE = N_("This request cannot be read.")
+
+
+def of_http_error(error: HTTPException) -> Response:
+    """What the framework refuses before any call is reached."""
+    status = error.code or 500
+    answer = problem(status, error.name, gettext(HTTP_WORDS.get(status, UNREADABLE)))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return answer
 
 

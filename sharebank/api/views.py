@@ -250,5 +250,8 @@ def document() -> Response:
 def docs() -> str:
     """The description that people read."""
     return render_template(
-        "api/docs.html", groups=openapi.for_people(), problems=openapi.PROBLEMS, document_url=url_for("api.document")
+        "api/docs.html",
+        groups=openapi.for_people(),
+        problems=openapi.problems_for_people(),
+        document_url=url_for("api.document"),
     )

@@ -158,8 +158,6 @@ LABELS: dict[str, tuple[str, str]] = {
     "ppm": (N_("Pages a minute"), ""),
     "sheets": (N_("Sheets at a time"), ""),
     "stitches": (N_("Stitches"), ""),
-    # since when a thing cannot be lent; its state and the reason have columns of their own
-    "inactive_since": (N_("Out of service since"), ""),
 }
 VALUES = {
     "yes": N_("yes"),
@@ -177,8 +175,11 @@ VALUES = {
     "32A three-phase": N_("32 A three-phase"),
     "kitchen_training": N_("kitchen hygiene training"),
 }
-# They have columns of their own; an import may have left them here too.
-ELSEWHERE = frozenset({"status", "reason"})
+LINE = N_("%(label)s: %(value)s")
+SINCE = "inactive_since"
+"""The day a thing went out of service."""
+APART = frozenset({"status", "reason", SINCE})
+"""Facts about its service, which is shown and changed apart."""
 _KEYS = {fold(key): key for key in LABELS}
 
 KEY_LENGTH = 40
@@ -191,7 +192,7 @@ def shown(attributes: Mapping[str, str], say: Words, number: Callable[[int], str
     """Label and value, in the reader's words, units added: `("Puissance", "1 650 W")`."""
     pairs = []
     for key, value in attributes.items():
-        if key in ELSEWHERE:
+        if key in APART:
             continue
         label, unit = LABELS.get(key, (key, ""))
         words = say(VALUES[value]) if value in VALUES else value
@@ -204,7 +205,9 @@ def shown(attributes: Mapping[str, str], say: Words, number: Callable[[int], str
 def to_text(attributes: Mapping[str, str], say: Words) -> str:
     """One fact a line, in the reader's words, to be edited: `Puissance (W) : 1650`."""
     return "\n".join(
-        f"{_label(key, say)}: {say(VALUES[value]) if value in VALUES else value}" for key, value in attributes.items()
+        say(LINE) % {"label": _label(key, say), "value": say(VALUES[value]) if value in VALUES else value}
+        for key, value in attributes.items()
+        if key not in APART
     )
 
 

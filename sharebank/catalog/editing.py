@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor, Role
 from sharebank.accounts.permissions import may_house, require
 from sharebank.catalog import browsing, rules
+from sharebank.catalog.attributes import SINCE
 from sharebank.catalog.models import Resource
 from sharebank.catalog.rules import FAMILIES, CodeTaken, NoReason, StillBooked
 from sharebank.catalog.service import search_text
@@ -94,13 +96,15 @@ def put_in_service(session: Session, actor: Actor, code: str) -> Resource:
     """Let a thing be lent again."""
     resource = editable(session, actor, code)
     resource.in_service, resource.out_of_service_reason = True, ""
+    resource.attributes = {name: value for name, value in resource.attributes.items() if name != SINCE}
     return resource
 
 
-def take_out_of_service(session: Session, actor: Actor, code: str, reason: str) -> Resource:
+def take_out_of_service(session: Session, actor: Actor, code: str, reason: str, today: date) -> Resource:
     """Stop lending a thing, for a reason people read; what is booked already stays. Raises NoReason."""
-    if not reason.strip():
+    if not reason:
         raise NoReason("reason")
     resource = editable(session, actor, code)
-    resource.in_service, resource.out_of_service_reason = False, reason.strip()
+    resource.in_service, resource.out_of_service_reason = False, reason
+    resource.attributes = {**resource.attributes, SINCE: today.isoformat()}
     return resource

@@ -2,136 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
-from babel.numbers import format_decimal
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
-from wtforms import DateField, Field, HiddenField, SelectField, StringField, TextAreaField
+from wtforms import DateField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional
-from wtforms.widgets import TextInput
 
 from sharebank.accounts.directory import House
-from sharebank.catalog import attributes, labels, photos
-from sharebank.catalog.models import Resource, RuleSet
-from sharebank.catalog.rules import FAMILIES
+from sharebank.catalog import labels
+from sharebank.catalog import photos as darkroom
+from sharebank.catalog.fields import AttributesField, EurosField, HundredthsField, NumberField, lines, one_line
+from sharebank.catalog.models import Photo, Resource, RuleSet
+from sharebank.catalog.rules import FAMILIES, NoPhoto
 from sharebank.catalog.service import Wish
-from sharebank.core import money, web
+from sharebank.core import web
 from sharebank.core.errors import Refused
-from sharebank.core.values import parse_decimal, parse_int
 
-MANY = 100_000
-MOST_CENTS = 100_000_000
+MANY = 1_000_000
+MOST_EUROS = 20_000_000
+"""In cents it is an integer of any database."""
 ANY = ("", _("Any"))
 KINDS = [("room", _("Rooms")), ("vehicle", _("Vehicles")), ("equipment", _("Equipment"))]
-
-
-def one_line(text: str | None) -> str:
-    """What was typed, without line breaks and doubled spaces."""
-    return " ".join((text or "").split())
-
-
-def lines(text: str | None) -> str:
-    """What was typed, its lines ended alike whatever the browser sent."""
-    return "\n".join(line.rstrip() for line in (text or "").splitlines()).strip()
-
-
-class NumberField(Field):
-    """A number as people type it; what was typed is shown again when it is wrong."""
-
-    widget = TextInput()
-    sentence = _("Write a whole number between %(low)s and %(high)s.")
-
-    def __init__(
-        self,
-        label: Any,
-        low: int,
-        high: int,
-        required: bool = False,
-        render_kw: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
-        checks = [InputRequired()] if required else [Optional()]
-        super().__init__(label, checks, render_kw={"inputmode": "numeric", "size": 8, **(render_kw or {})}, **options)
-        self.low, self.high = low, high
-
-    def _value(self) -> str:
-        return self.raw_data[0] if self.raw_data else "" if self.data is None else self.write(self.data)
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Text to number; raises ValueError in the reader's words."""
-        self.data = None
-        if not valuelist or not valuelist[0].strip():
-            return
-        try:
-            number = self.read(valuelist[0])
-        except ValueError:
-            number = None
-        if number is None or not self.low <= number <= self.high:
-            bounds = {"low": web.number_words(self.low), "high": web.number_words(self.high)}
-            raise ValueError(self.sentence % bounds)
-        self.data = self.store(number)
-
-    def read(self, text: str) -> int | Decimal | None:
-        """The number typed, or nothing; raises ValueError."""
-        return parse_int(text)
-
-    def store(self, number: Any) -> Any:
-        """What the database holds of it."""
-        return number
-
-    def write(self, data: Any) -> str:
-        """As it is typed again."""
-        return str(data)
-
-
-class HundredthsField(NumberField):
-    """A number of at most two decimals."""
-
-    sentence = _("Write a number between %(low)s and %(high)s, with two decimals at most.")
-
-    def read(self, text: str) -> Decimal | None:
-        """As NumberField's."""
-        number = parse_decimal(text)
-        return number if number == round(number, 2) else None
-
-    def write(self, data: Any) -> str:
-        """Without thousands separators: it must read the same way back in every language."""
-        return str(format_decimal(data, "0.##", locale=web.locale_code()))
-
-
-class EurosField(HundredthsField):
-    """An amount; its data is cents."""
-
-    sentence = _("Write an amount between %(low)s and %(high)s euros, such as 1250 or 12.50.")
-
-    def store(self, number: Any) -> int:
-        """As NumberField's."""
-        return money.cents(number)
-
-    def write(self, data: Any) -> str:
-        """As NumberField's."""
-        return str(format_decimal(money.euros(data), "0.00", locale=web.locale_code()))
-
-
-class AttributesField(TextAreaField):
-    """Free facts, one a line; its data is the dictionary that is stored."""
-
-    def _value(self) -> str:
-        return self.raw_data[0] if self.raw_data else attributes.to_text(self.data or {}, gettext)
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Lines to facts; raises ValueError in the reader's words."""
-        self.data = {}
-        try:
-            self.data = attributes.from_text(valuelist[0] if valuelist else "", gettext)
-        except ValueError as wrong:
-            said = gettext("Write each fact once, on its own line, as “Power: 1650”, without “;” or “=”. Not: %(line)s")
-            raise ValueError(said % {"line": str(wrong)[:60]}) from None
 
 
 # -- looking for a thing -------------------------------------------------------------------------
@@ -145,7 +40,7 @@ class Filters(FlaskForm):  # type: ignore[misc]
 
         csrf = False
 
-    q = StringField(_("Word"), [Length(max=100)], render_kw={"type": "search", "maxlength": 100})
+    q = StringField(_("I am looking for"), [Length(max=100)], render_kw={"type": "search", "maxlength": 100})
     kind = SelectField(_("Kind"), choices=[ANY, *KINDS], default="")
     house = SelectField(_("House"), default="")
     category = SelectField(_("Category"), default="")
@@ -189,6 +84,10 @@ class LabelForm(FlaskForm):  # type: ignore[misc]
         form.house.choices = [ANY, *((house.code, house.name) for house in houses)]
         return form
 
+    def wish(self) -> Wish:
+        """What is to be labelled."""
+        return Wish(house=self.house.data or "", kind=self.kind.data or "")
+
 
 # -- describing it -------------------------------------------------------------------------------
 
@@ -201,28 +100,28 @@ class ResourceForm(FlaskForm):  # type: ignore[misc]
     category = StringField(
         _("Category"), [InputRequired(), Length(max=60)], filters=[one_line], render_kw={"list": "categories"}
     )
-    description = TextAreaField(_("Description"), [Length(max=5000)], filters=[lines])
+    description = TextAreaField(_("Description"), [Length(max=20_000)], filters=[lines])
     location = StringField(_("Place"), [Length(max=200)], filters=[one_line])
     capacity = NumberField(_("Capacity (people)"), 1, MANY, required=True)
-    area_m2 = HundredthsField(_("Area (m²)"), 1, MANY, required=True)
+    area_m2 = HundredthsField(_("Area (m²)"), 1, MANY - 1, required=True)
     seats = NumberField(_("Seats, the driver’s included"), 1, 100)
     plate = StringField(_("Number plate"), [Length(max=20)], filters=[one_line], render_kw={"size": 12})
     quantity = NumberField(_("How many there are"), 1, MANY, required=True)
-    rule_set_id = SelectField(_("Rules"), coerce=int)
-    replacement_value_cents = EurosField(_("Replacement value of one (€)"), 0, MOST_CENTS // 100)
-    rental_value_cents = EurosField(_("What renting one for a day would cost (€)"), 0, MOST_CENTS // 100)
-    deposit_cents = EurosField(_("Deposit (€)"), 0, MOST_CENTS // 100)
+    rule_set_id = SelectField(_("Rules"), [InputRequired()], coerce=int)
+    replacement_value_cents = EurosField(_("Replacement value of one (€)"), 0, MOST_EUROS)
+    rental_value_cents = EurosField(_("What renting one for a day would cost (€)"), 0, MOST_EUROS)
+    deposit_cents = EurosField(_("Deposit (€)"), 0, MOST_EUROS)
     purchased_on = DateField(_("Bought on"), [Optional()])
     warranty_until = DateField(_("Under warranty until"), [Optional()])
     attributes = AttributesField(_("Other facts"))
 
     # What only one kind has; a cargo bicycle or a trailer has no plate, so nothing of a vehicle is required.
-    OF_KIND = {"capacity": "room", "area_m2": "room", "seats": "vehicle", "plate": "vehicle"}
+    OF_KIND: ClassVar[dict[str, str]] = {"capacity": "room", "area_m2": "room", "seats": "vehicle", "plate": "vehicle"}
 
     @classmethod
-    def of(cls, kind: str, rule_sets: Sequence[RuleSet], resource: Resource | None = None) -> ResourceForm:
-        """The form for a new thing of a kind, or for one that there is, whose code stays."""
-        form = cls(obj=resource)
+    def of(cls, sent: Any, kind: str, rule_sets: Sequence[RuleSet], resource: Resource | None = None) -> ResourceForm:
+        """The form for a new thing of a kind, or for one that there is, whose code stays; `sent` is what was typed."""
+        form = cls(sent, obj=resource)
         for name, owner in cls.OF_KIND.items():
             if owner != kind:
                 del form[name]
@@ -275,25 +174,34 @@ class PhotosForm(FlaskForm):  # type: ignore[misc]
 
     photos = MultipleFileField(_("Photos to add"), render_kw={"accept": "image/jpeg,image/png,image/webp"})
 
-    def pictures(self) -> list[photos.Picture]:
-        """The photos, made anew; raises BadPhoto."""
+    def pictures(self) -> list[darkroom.Picture]:
+        """The photos, made anew; raises NoPhoto, BadPhoto."""
         sent = [file for file in self.photos.data or [] if file and file.filename]
+        if not sent:
+            raise NoPhoto("photos")
         # One byte more than allowed is enough to know.
-        return [photos.read(file.read(photos.MOST_BYTES + 1), one_line(file.filename)[:80]) for file in sent]
+        return [darkroom.read(file.read(darkroom.MOST_BYTES + 1), one_line(file.filename)[:80]) for file in sent]
 
 
 class PhotoForm(FlaskForm):  # type: ignore[misc]
-    """One photo: what it shows, its place, its end."""
+    """What one photo shows."""
 
+    photo_id: int
     caption = StringField(_("What it shows"), [Length(max=200)], filters=[one_line])
-    act = HiddenField()
+
+    @classmethod
+    def of(cls, sent: Any, photo: Photo) -> PhotoForm:
+        """The form of one photo among several on a page."""
+        form = cls(sent, obj=photo, prefix=f"p{photo.id}-")
+        form.photo_id = photo.id
+        return form
 
 
-def blame(form: FlaskForm, refused: Refused, say: Callable[[Refused], str] = web.say) -> int:
+def blame(form: FlaskForm, refused: Refused) -> int:
     """Put a refusal beside the field it is about, or at the top; returns its HTTP status."""
     if refused.field and refused.field in form:
         field = form[refused.field]
-        field.errors = [*field.errors, say(refused)]
+        field.errors = [*field.errors, web.say(refused)]
     else:
-        form.form_errors = [*form.form_errors, say(refused)]
+        form.form_errors = [*form.form_errors, web.say(refused)]
     return refused.status

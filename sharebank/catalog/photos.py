@@ -99,16 +99,25 @@ def add(session: Session, actor: Actor, code: str, pictures: Sequence[Picture], 
         )
 
 
+def editable(session: Session, actor: Actor, photo_id: int) -> Photo:
+    """A photo the actor may change; raises NotFound, NotAllowed."""
+    photo = session.get(Photo, photo_id)
+    if photo is None:
+        raise NotFound
+    editing.require_editor(actor, photo.resource)
+    return photo
+
+
 def caption(session: Session, actor: Actor, photo_id: int, words: str) -> Resource:
     """Say what a photo shows, for those who do not see it; returns its resource."""
-    photo = _editable(session, actor, photo_id)
+    photo = editable(session, actor, photo_id)
     photo.caption = words
     return photo.resource
 
 
 def move(session: Session, actor: Actor, photo_id: int, *, earlier: bool) -> Resource:
     """Let a photo change places with its neighbour; the first one stands for the resource."""
-    photo = _editable(session, actor, photo_id)
+    photo = editable(session, actor, photo_id)
     row = photo.resource.photos
     here = row.index(photo)
     there = here - 1 if earlier else here + 1
@@ -121,14 +130,6 @@ def move(session: Session, actor: Actor, photo_id: int, *, earlier: bool) -> Res
 
 def remove(session: Session, actor: Actor, photo_id: int) -> Resource:
     """Delete a photo for good."""
-    photo = _editable(session, actor, photo_id)
+    photo = editable(session, actor, photo_id)
     photo.resource.photos.remove(photo)
     return photo.resource
-
-
-def _editable(session: Session, actor: Actor, photo_id: int) -> Photo:
-    photo = session.get(Photo, photo_id)
-    if photo is None:
-        raise NotFound
-    editing.require_editor(actor, photo.resource)
-    return photo

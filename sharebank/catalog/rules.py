@@ -70,6 +70,13 @@ class NoReason(Refused):
     sentence = N_("Say why it cannot be lent: people will read it.")
 
 
+class NoPhoto(Refused):
+    """The form came without a file."""
+
+    code = "no_photo"
+    sentence = N_("Choose at least one photo.")
+
+
 class TooManyPhotos(Refused):
     """A few photos show a thing; more slow its page down."""
 

@@ -86,7 +86,7 @@ def _thing(row: Any) -> Thing:
 
 def things_by_code(session: Session, codes: Collection[str]) -> dict[str, Thing]:
     """The resources with these codes, by code; unknown codes are absent."""
-    return {row.code: _thing(row) for row in session.execute(_BY_CODE, {"codes": list(codes)})}
+    return {row.code: _thing(row) for row in session.connection().execute(_BY_CODE, {"codes": list(codes)})}
 
 
 def things_by_id(session: Session, ids: Collection[int]) -> dict[int, Thing]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts import directory
+from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_house, require
 from sharebank.accounts.web import me
 from sharebank.catalog import browsing, editing, forms, labels, photos, rules, service, wording
@@ -16,7 +20,8 @@ from sharebank.catalog.models import Resource
 from sharebank.catalog.rules import FAMILIES
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
-from sharebank.core.errors import NotFound, Refused
+from sharebank.core.errors import Refused
+from sharebank.core.period import to_local
 from sharebank.core.web import public
 
 bp = Blueprint("catalog", __name__)
@@ -33,7 +38,7 @@ def _words() -> dict[str, Any]:
 
 
 @bp.url_value_preprocessor
-def _room_for_photos(endpoint: str | None, values: dict[str, Any] | None) -> None:
+def _room_for_photos(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     # Before the CSRF check, which is the first to read the body.
     if endpoint == "catalog.add_photos":
         request.max_content_length = UPLOAD_BYTES
@@ -63,6 +68,7 @@ def resource(code: str) -> Page:
         facts=list(wording.facts(found)),
         rules=list(wording.rules(found.rule_set, found.deposit_cents)),
         fees=wording.fees(found.rule_set),
+        out_since=wording.out_since(found),
         may_edit=may_house(actor, "edit_catalogue", found.house_id),
     )
 
@@ -86,12 +92,11 @@ def new() -> Page:
     if request.args.get("house"):
         editing.editable_house(session, actor, request.args["house"])
     choice = forms.FamilyForm.of(request.args, houses)
-    if "family" not in request.args:
-        return render_template("catalog/choose_family.html", form=choice)
-    if not choice.validate():
-        return render_template("catalog/choose_family.html", form=choice), 422
+    asked = "family" in request.args
+    if not (asked and choice.validate()):
+        return render_template("catalog/choose_family.html", form=choice), 422 if asked else 200
     house, family = choice.house.data, choice.family.data
-    form = forms.ResourceForm.of(FAMILIES[family].kind, browsing.rule_sets(session))
+    form = forms.ResourceForm.of(_sent(), FAMILIES[family].kind, browsing.rule_sets(session))
     status = 200
     if request.method == "GET":
         form.code.data, form.quantity.data = editing.propose_code(session, house, family), 1
@@ -99,8 +104,8 @@ def new() -> Page:
         status = 422
     else:
         try:
-            with transaction() as session:
-                made = editing.create(session, actor, house, family, form.code.data, form.values())
+            with transaction() as writing:
+                made = editing.create(writing, actor, house, family, form.code.data or "", form.values())
         except Refused as refused:
             status = forms.blame(form, refused)
         else:
@@ -114,12 +119,12 @@ def new() -> Page:
 
 @bp.route("/resources/<code>/edit", methods=["GET", "POST"])
 def edit(code: str) -> Page:
-    """Change what a thing is, its photos, whether it can be lent."""
+    """Change what a thing is; its photos and its service have forms of their own on this page."""
     actor = me()
     found = editing.editable(db.session(), actor, code)
-    form = forms.ResourceForm.of(found.kind, browsing.rule_sets(db.session()), found)
     if request.method == "GET":
-        return _edit_page(found, details=form)
+        return _edit_page(found)
+    form = forms.ResourceForm.of(_sent(), found.kind, browsing.rule_sets(db.session()), found)
     status = 422
     if form.validate():
         try:
@@ -130,50 +135,54 @@ def edit(code: str) -> Page:
         else:
             flash(_("Your changes are kept."), "success")
             return redirect(url_for("catalog.resource", code=code), 303)
-    return _edit_page(editing.editable(db.session(), actor, code), details=form), status
-
-
-def _edit_page(found: Resource, **typed: Any) -> str:
-    """The edit page with what was typed in one of its forms, the others as stored."""
-    session = db.session()
-    shown = {
-        "details": typed.get("details") or forms.ResourceForm.of(found.kind, browsing.rule_sets(session), found),
-        "shots": typed.get("shots") or forms.PhotosForm(formdata=None),
-        "service": typed.get("service") or forms.ServiceForm(formdata=None),
-    }
-    captions = {photo.id: forms.PhotoForm(formdata=None, obj=photo, prefix=f"p{photo.id}-") for photo in found.photos}
-    if wrong := typed.get("caption"):
-        captions[wrong[0]] = wrong[1]
-    return render_template(
-        "catalog/edit.html",
-        resource=found,
-        captions=captions,
-        typed=next((form for form in (*typed.values(),) if not isinstance(form, tuple)), None),
-        categories=service.categories(session),
-        most=photos.MOST_PHOTOS,
-        **shown,
-    )
+    return _edit_page(editing.editable(db.session(), actor, code), form), status
 
 
 @bp.post("/resources/<code>/service")
 def set_service(code: str) -> Page:
     """Take a thing out of service with a reason, or put it back."""
     actor, form = me(), forms.ServiceForm()
+    found = editing.editable(db.session(), actor, code)
     back = request.form.get("act") == "back"
-    status = 422
-    if back or form.validate():
-        try:
-            with transaction() as session:
-                if back:
-                    editing.put_in_service(session, actor, code)
-                else:
-                    editing.take_out_of_service(session, actor, code, form.reason.data)
-        except rules.NoReason as refused:
-            status = forms.blame(form, refused)
+    if not back and not form.validate():
+        return _edit_page(found, form), 422
+    with transaction() as session:
+        if back:
+            editing.put_in_service(session, actor, code)
         else:
-            flash(_("It can be lent again.") if back else _("It is out of service: nobody can book it."), "success")
-            return redirect(url_for("catalog.resource", code=code), 303)
-    return _edit_page(editing.editable(db.session(), actor, code), service=form), status
+            today = to_local(clock.now(), web.tz()).date()
+            editing.take_out_of_service(session, actor, code, form.reason.data or "", today)
+    flash(_("It can be lent again.") if back else _("It is out of service: nobody can book it."), "success")
+    return redirect(url_for("catalog.resource", code=code), 303)
+
+
+def _sent() -> Any:
+    return request.form if request.method == "POST" else None
+
+
+def _edit_page(found: Resource, wrong: Any = None) -> str:
+    """The edit page: the form that went wrong with what was typed in it, the others as stored."""
+    session = db.session()
+    fresh = (
+        forms.ResourceForm.of(None, found.kind, browsing.rule_sets(session), found),
+        forms.PhotosForm(None),
+        forms.ServiceForm(None),
+    )
+    details, shots, out = (wrong if isinstance(wrong, type(form)) else form for form in fresh)
+    captions = {photo.id: forms.PhotoForm.of(None, photo) for photo in found.photos}
+    if isinstance(wrong, forms.PhotoForm):
+        captions[wrong.photo_id] = wrong
+    return render_template(
+        "catalog/edit.html",
+        resource=found,
+        details=details,
+        shots=shots,
+        service=out,
+        captions=captions,
+        wrong=wrong,
+        categories=service.categories(session),
+        most=photos.MOST_PHOTOS,
+    )
 
 
 # -- photos ----------------------------------------------------------------------------------------
@@ -183,33 +192,43 @@ def set_service(code: str) -> Page:
 def add_photos(code: str) -> Page:
     """Add photos to a thing."""
     actor, form = me(), forms.PhotosForm()
-    found = editing.editable(db.session(), actor, code)
+    editing.editable(db.session(), actor, code)
     try:
         pictures = form.pictures()  # outside the transaction: decoding is slow, and others wait to write
-        if not pictures:
-            raise photos.NoPhoto("photos")
         with transaction() as session:
             photos.add(session, actor, code, pictures, clock.now())
     except Refused as refused:
         status = forms.blame(form, refused)
-        return _edit_page(editing.editable(db.session(), actor, code), shots=form), status
+        return _edit_page(editing.editable(db.session(), actor, code), form), status
     flash(_("The photos are kept."), "success")
-    return redirect(url_for("catalog.edit", code=found.code, _anchor="photos"), 303)
+    return redirect(url_for("catalog.edit", code=code, _anchor="photos"), 303)
+
+
+PHOTO_ACTS: dict[str, Callable[[Session, Actor, int], Resource]] = {
+    "earlier": partial(photos.move, earlier=True),
+    "later": partial(photos.move, earlier=False),
+    "delete": photos.remove,
+}
 
 
 @bp.post("/photos/<int(max=2147483647):photo_id>")
-def keep_photo(photo_id: int) -> Page:
-    """Caption a photo, move it, delete it."""
-    actor, form = me(), forms.PhotoForm(prefix=f"p{photo_id}-")
-    act = request.form.get("act", "")
+def caption_photo(photo_id: int) -> Page:
+    """Say what a photo shows."""
+    actor, found = me(), photos.editable(db.session(), me(), photo_id)
+    form = forms.PhotoForm.of(request.form, found)
+    if not form.validate():
+        return _edit_page(found.resource, form), 422
     with transaction() as session:
-        found = photos.of(session, actor, photo_id).resource
-        ok = act != "caption" or form.validate()
-        if ok:
-            photos.ACTS.get(act, photos.unknown)(session, actor, photo_id, form.caption.data)
-    if not ok:
-        return _edit_page(editing.editable(db.session(), actor, found.code), caption=(photo_id, form)), 422
-    return redirect(url_for("catalog.edit", code=found.code, _anchor="photos"), 303)
+        code = photos.caption(session, actor, photo_id, form.caption.data or "").code
+    return redirect(url_for("catalog.edit", code=code, _anchor="photos"), 303)
+
+
+@bp.post("/photos/<int(max=2147483647):photo_id>/<any(earlier,later,delete):act>")
+def change_photo(photo_id: int, act: str) -> Page:
+    """Move a photo among the others, or delete it."""
+    with transaction() as session:
+        code = PHOTO_ACTS[act](session, me(), photo_id).code
+    return redirect(url_for("catalog.edit", code=code, _anchor="photos"), 303)
 
 
 @bp.get("/photos/<int(max=2147483647):photo_id>-<string(length=8):mark>.jpg", defaults={"small": False})
@@ -230,18 +249,21 @@ def label(code: str) -> Page:
     return redirect(url_for("catalog.resource", code=browsing.canonical_code(db.session(), code)))
 
 
-@bp.get("/labels")
+@bp.get("/labels", endpoint="labels")
 def label_sheet() -> Page:
     """Labels to print, 24 a sheet."""
-    session, actor = db.session(), me()
-    form = forms.LabelForm.of(request.args, editing.editable_houses(session, actor))
-    wish = service.Wish(house=request.args.get("house", ""), kind=request.args.get("kind", ""))
+    session, actor, codes = db.session(), me(), request.args.getlist("code")
+    houses = editing.editable_houses(session, actor)
+    require(bool(houses))
+    if request.args.get("house"):
+        editing.editable_house(session, actor, request.args["house"])
+    form = forms.LabelForm.of(request.args, houses)
     ok = form.validate()
-    things = browsing.to_label(session, actor, wish if ok else service.Wish(), request.args.getlist("code"))
-    places = labels.places(things if ok else [], form.start.data or 1)
-    return render_template("print/labels.html", form=form, places=places, codes=request.args.getlist("code")), (
-        200 if ok else 422
+    things = browsing.to_label(session, actor, form.wish(), codes) if ok else []
+    page = render_template(
+        "print/labels.html", form=form, places=labels.places(things, form.start.data or 1), codes=codes
     )
+    return page, 200 if ok else 422
 
 
 @bp.get("/labels/<code>.svg")

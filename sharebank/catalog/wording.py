@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from typing import Any
 
-from flask_babel import gettext as _
-from flask_babel import ngettext
+import flask_babel
 
 from sharebank.catalog import attributes
 from sharebank.catalog.models import Resource, RuleSet
@@ -45,13 +46,24 @@ FEE_UNITS = {
 }
 
 
+def _(msgid: str, **facts: Any) -> str:
+    return str(flask_babel.gettext(msgid, **facts))
+
+
+def ngettext(one: str, many: str, number: int, **facts: Any) -> str:
+    """flask_babel's; `n` is the number as the reader's language writes it."""
+    return str(flask_babel.ngettext(one, many, number, n=web.number_words(number), **facts))
+
+
 def amount(kind: str, quantity: int, capacity: int | None, seats: int | None) -> str:
     """How much of it there is: `20 personnes`, `9 places`, `60 pièces`."""
     if kind == "room" and capacity:
-        return ngettext("%(num)s person", "%(num)s people", capacity, num=web.number_words(capacity))
+        return ngettext("%(n)s person", "%(n)s people", capacity)
     if kind == "vehicle" and seats:
-        return ngettext("%(num)s seat", "%(num)s seats", seats, num=web.number_words(seats))
-    return ngettext("%(num)s piece", "%(num)s pieces", quantity, num=web.number_words(quantity))
+        return ngettext("%(n)s seat", "%(n)s seats", seats)
+    if kind != "equipment" and quantity == 1:
+        return ""
+    return ngettext("%(n)s piece", "%(n)s pieces", quantity)
 
 
 def facts(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -72,23 +84,32 @@ def facts(resource: Resource) -> Iterator[tuple[str, str]]:
         yield _("Replacement value of one"), web.euros_words(resource.replacement_value_cents)
 
 
+def out_since(resource: Resource) -> date | None:
+    """The day it went out of service, when that was written down."""
+    try:
+        return None if resource.in_service else date.fromisoformat(resource.attributes.get(attributes.SINCE, ""))
+    except ValueError:
+        return None
+
+
 def rules(rule_set: RuleSet, deposit_cents: int | None = None) -> Iterator[tuple[str, str]]:
     """What a rule set says, label and sentence."""
     notice, advance = rule_set.min_notice_days, rule_set.max_advance_days
     said = (
-        ngettext("%(num)s day before at the latest", "%(num)s days before at the latest", notice)
+        ngettext("%(n)s day before at the latest", "%(n)s days before at the latest", notice)
         if notice
         else _("up to the last moment")
     )
-    yield _("Ask for it"), said
-    yield _("At the earliest"), ngettext("%(num)s day ahead", "%(num)s days ahead", advance)
+    yield _("To be asked for"), said
+    yield _("At the earliest"), ngettext("%(n)s day ahead", "%(n)s days ahead", advance)
     yield _("For how long"), _("%(length)s at most", length=length(rule_set.max_duration_hours))
     if rule_set.buffer_before_min or rule_set.buffer_after_min:
         yield _("Kept free around"), buffers(rule_set.buffer_before_min, rule_set.buffer_after_min)
     yield _("Who decides"), _(APPROVAL[rule_set.approval])
     needed = [requirement(name, deposit_cents) for name in rule_set.requires]
     if needed:
-        yield _("What is needed"), _(", ").join(needed)
+        sentence = _(", ").join(needed)
+        yield _("What is needed"), sentence[0].upper() + sentence[1:]
     if sentence := priority(rule_set.priority):
         yield _("Priority"), sentence
 
@@ -96,8 +117,8 @@ def rules(rule_set: RuleSet, deposit_cents: int | None = None) -> Iterator[tuple
 def length(hours: int) -> str:
     """Whole days from two on, else hours."""
     if hours >= 48 and hours % 24 == 0:
-        return ngettext("%(num)s day", "%(num)s days", hours // 24)
-    return ngettext("%(num)s hour", "%(num)s hours", hours)
+        return ngettext("%(n)s day", "%(n)s days", hours // 24)
+    return ngettext("%(n)s hour", "%(n)s hours", hours)
 
 
 def buffers(before: int, after: int) -> str:
@@ -105,8 +126,8 @@ def buffers(before: int, after: int) -> str:
     if before and after:
         return _("%(before)s minutes before and %(after)s after", before=before, after=after)
     if before:
-        return ngettext("%(num)s minute before", "%(num)s minutes before", before)
-    return ngettext("%(num)s minute after", "%(num)s minutes after", after)
+        return ngettext("%(n)s minute before", "%(n)s minutes before", before)
+    return ngettext("%(n)s minute after", "%(n)s minutes after", after)
 
 
 def requirement(name: str, deposit_cents: int | None) -> str:
@@ -124,20 +145,18 @@ def priority(text: str) -> str:
         return text
     if found is None:
         return ""
-    when = [_("%(first)s to %(last)s", first=_(DAYS[a]), last=_(DAYS[b])) if b else _(DAYS[a]) for a, b in spans(found.when)]
+    when = [span(*part.partition("-")[::2]) for part in found.when]
     return ngettext(
-        "The houses come first until %(num)s day before (%(when)s); then everyone.",
-        "The houses come first until %(num)s days before (%(when)s); then everyone.",
+        "The houses come first until %(n)s day before (%(when)s); then everyone.",
+        "The houses come first until %(n)s days before (%(when)s); then everyone.",
         found.days_before,
         when=_(", ").join(when),
     )
 
 
-def spans(when: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """`mon-fri` to its two days; one alone has no second."""
-    for part in when:
-        first, _dash, last = part.partition("-")
-        yield first, last
+def span(first: str, last: str) -> str:
+    """`mon`, `fri` as words; one day alone has no second."""
+    return _("%(first)s to %(last)s", first=_(DAYS[first]), last=_(DAYS[last])) if last else _(DAYS[first])
 
 
 def fees(rule_set: RuleSet) -> list[tuple[str, str]]:

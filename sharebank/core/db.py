@@ -167,6 +167,8 @@ def _refusal(error: DBAPIError) -> Busy | DatabaseRefused | None:
     state = getattr(error.orig, "sqlstate", None)
     if GUARD_MARK in text or state == PG_EXCLUSION:
         return DatabaseRefused()
+    if "uq_reservation_ref" in text or "UNIQUE constraint failed: reservation.ref" in text:
+        return Busy()  # the same six letters drawn twice: once in years, and another try draws others
     if state in PG_BUSY or "database is locked" in text or "database table is locked" in text:
         return Busy()
     return None

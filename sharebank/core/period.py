@@ -25,9 +25,21 @@ class NonexistentTime(Refused):
     sentence = N_("This time does not exist: clocks go forward that night. Choose an hour earlier or later.")
 
 
+class OutsideCalendar(Refused):
+    """A slip of the keyboard, or an end that means for ever; databases reckon dates within limits too."""
+
+    code = "outside_calendar"
+    sentence = N_("Choose a year between 2000 and 2099.")
+
+
+FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+LAST = datetime(2100, 1, 1, tzinfo=UTC)
+"""The calendar's two ends, the same as those of the database's guards (first migration)."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
-    """`[start, end)` of UTC instants: 9-10 and 10-11 never collide; raises EndsBeforeStart."""
+    """`[start, end)` of UTC instants: 9-10 and 10-11 never collide; raises EndsBeforeStart, OutsideCalendar."""
 
     start: datetime
     end: datetime
@@ -37,6 +49,8 @@ class Period:
             raise ValueError("a period holds instants, not wall time")
         if self.end <= self.start:
             raise EndsBeforeStart("ends_at")
+        if self.start < FIRST or self.end > LAST:
+            raise OutsideCalendar("starts_at" if self.start < FIRST else "ends_at")
 
     @property
     def length(self) -> timedelta:
@@ -77,10 +91,12 @@ def to_utc(wall: datetime, tz: ZoneInfo, *, later: bool = False) -> datetime:
 def local_period(start: datetime, end: datetime, tz: ZoneInfo) -> Period:
     """Two wall times to the widest period they can mean: an hour that happens twice is taken whole.
 
-    Raises NonexistentTime (its field names which end) or EndsBeforeStart.
+    Raises NonexistentTime or OutsideCalendar (their field names which end) or EndsBeforeStart.
     """
     instants = []
     for field, wall, later in (("starts_at", start, False), ("ends_at", end, True)):
+        if not FIRST.year <= wall.year <= LAST.year:
+            raise OutsideCalendar(field)
         try:
             instants.append(to_utc(wall, tz, later=later))
         except NonexistentTime:

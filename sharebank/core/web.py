@@ -16,6 +16,7 @@ from flask_babel import get_locale, gettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from sharebank.core import clock
 from sharebank.core.errors import N_, Refused
 from sharebank.core.period import Period, to_local, zone
 
@@ -48,9 +49,20 @@ def day_words(value: date | datetime) -> str:
 
 
 def day_short(value: date | datetime) -> str:
-    """`sam. 28 nov.`"""
+    """`sam. 28 nov.`; with the year when it is another than the present one."""
     day = to_local(value, tz()).date() if isinstance(value, datetime) else value
-    return format_skeleton("MMMEd", datetime(day.year, day.month, day.day), locale=locale_code())  # noqa: DTZ001
+    skeleton = "MMMEd" if day.year == to_local(clock.now(), tz()).year else "yMMMEd"
+    return str(format_skeleton(skeleton, datetime(day.year, day.month, day.day), locale=locale_code()))  # noqa: DTZ001
+
+
+def day_month(day: date) -> str:
+    """`30 novembre`."""
+    return str(format_skeleton("MMMMd", datetime(day.year, day.month, day.day), locale=locale_code()))  # noqa: DTZ001
+
+
+def day_month_year(day: date) -> str:
+    """`6 décembre 2026`."""
+    return format_date(day, "long", locale=locale_code())
 
 
 def month_words(day: date) -> str:

@@ -58,7 +58,7 @@ class Calendars:
     def __init__(self, desk: Desk, things: Mapping[int, Thing], holds: Sequence[Period]) -> None:
         self.tz = desk.tz
         self.by_thing = {key: Calendar() for key in things}
-        if not holds:
+        if not things:
             return
         reach = timedelta(seconds=max(thing.longest_hold for thing in things.values()) + 1)
         first, last = min(hold.start for hold in holds), max(hold.end for hold in holds)

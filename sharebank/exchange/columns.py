@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Executable
 from sqlalchemy import Row as Record
-from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.actor import Actor
@@ -79,7 +79,7 @@ class Desk:
         """Note what is wrong; the import goes on to find the rest, and stores nothing."""
         self.problems.append(Problem(row.line, column, refusal))
 
-    def find(self, query: Select[Any], name: str, values: Iterable[Any]) -> Iterator[Record[Any]]:
+    def find(self, query: Executable, name: str, values: Iterable[Any]) -> Iterator[Record[Any]]:
         """The records of a query with an expanding parameter, asked for some hundreds at a time."""
         left = iter(dict.fromkeys(values))
         while some := list(islice(left, 500)):

@@ -26,7 +26,7 @@ from sharebank.exchange import cells
 from sharebank.exchange.calendars import Calendars
 from sharebank.exchange.columns import Column, Desk, Kind, Row, Write
 from sharebank.exchange.reading import clean
-from sharebank.exchange.refusals import DuplicateRef, NotTheirs, UnknownStructure, UnknownUser
+from sharebank.exchange.refusals import DuplicateRef, NotTheirs, UnknownStructure, UnknownUser, short
 from sharebank.reservations.availability import hold_of
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from sharebank.reservations.rules import HOLDING, OutOfService, TooLong, UnknownResource, check_length
@@ -124,11 +124,11 @@ class Directory:
         thing, body = self.things.get(row["resource_code"]), self.bodies.get(row["organisation"])
         person = self.people.get(row["user_email"])
         if thing is None:
-            desk.refuse(row, "resource_code", UnknownResource(value=cells.short(row["resource_code"])))
+            desk.refuse(row, "resource_code", UnknownResource(value=short(row["resource_code"])))
         if body is None:
-            desk.refuse(row, "organisation", UnknownStructure(value=cells.short(row["organisation"])))
+            desk.refuse(row, "organisation", UnknownStructure(value=short(row["organisation"])))
         if person is None:
-            desk.refuse(row, "user_email", UnknownUser(value=cells.short(row["user_email"])))
+            desk.refuse(row, "user_email", UnknownUser(value=short(row["user_email"])))
         try:
             period = cells.meant(row["starts_at"], row["ends_at"], desk.tz)
         except Refused as refusal:
@@ -141,25 +141,32 @@ class Directory:
 
 def _check(desk: Desk, rows: Sequence[Row]) -> Write:
     directory = Directory(desk, rows)
-    loans = [loan for row in rows if (loan := directory.loan(desk, row))]
+    fresh = _fresh(desk, [loan for row in rows if (loan := directory.loan(desk, row))])
     # The locks come before any look at the calendars.
-    things = {thing.id: thing for thing in catalog.lock_calendars(desk.session, {l.thing for l in loans})}
-    calendars = Calendars(desk, things, [loan.hold for loan in loans])
-    stored = _stored(desk, [loan.row["ref"] for loan in loans])
-    fresh: dict[str, list[Loan]] = {}
-    for loan in loans:
-        ref = loan.row["ref"]
-        if ref in stored:
-            # What was exported imports again unchanged.
-            if loan.facts != stored[ref].facts or stored[ref].units.get(loan.thing.id) != loan.row["quantity"]:
-                desk.refuse(loan.row, "ref", DuplicateRef(value=ref))
-            continue
-        own = fresh.setdefault(ref, [])
+    named = {loan.thing.id: loan.thing for loan in fresh if loan.row["status"] in HOLDING}
+    things = {thing.id: thing for thing in catalog.lock_calendars(desk.session, named.values())}
+    calendars = Calendars(desk, things, [loan.hold for loan in fresh])
+    reservations: dict[str, list[Loan]] = {}
+    for loan in fresh:
+        own = reservations.setdefault(loan.row["ref"], [])
         if any(loan.facts != other.facts or loan.thing.id == other.thing.id for other in own):
-            desk.refuse(loan.row, "ref", DuplicateRef(value=ref))
-        elif _stands(desk, loan, directory, things[loan.thing.id], calendars):
+            desk.refuse(loan.row, "ref", DuplicateRef(value=loan.row["ref"]))
+        elif loan.row["status"] not in HOLDING or _stands(desk, loan, directory, things[loan.thing.id], calendars):
             own.append(loan)
-    return lambda: _write(desk, [own for own in fresh.values() if own])
+    return lambda: _write(desk, [own for own in reservations.values() if own])
+
+
+def _fresh(desk: Desk, loans: Sequence[Loan]) -> list[Loan]:
+    """The rows that are not stored yet, so that what was exported imports again unchanged."""
+    stored = _stored(desk, [loan.row["ref"] for loan in loans])
+    fresh = []
+    for loan in loans:
+        there = stored.get(loan.row["ref"])
+        if there is None:
+            fresh.append(loan)
+        elif loan.facts != there.facts or there.units.get(loan.thing.id) != loan.row["quantity"]:
+            desk.refuse(loan.row, "ref", DuplicateRef(value=loan.row["ref"]))
+    return fresh
 
 
 def _stored(desk: Desk, refs: Sequence[str]) -> dict[str, Stored]:
@@ -174,8 +181,6 @@ def _stored(desk: Desk, refs: Sequence[str]) -> dict[str, Stored]:
 def _stands(desk: Desk, loan: Loan, directory: Directory, thing: Thing, calendars: Calendars) -> bool:
     """Does today's order allow what holds units? Notice and advance are not asked: it has been agreed."""
     row = loan.row
-    if row["status"] not in HOLDING:
-        return True
     if not may_body(directory.people[row["user_email"]], "borrow_for", loan.body):
         desk.refuse(row, "user_email", NotTheirs(value=row["user_email"], organisation=loan.body.organisation))
         return False
@@ -188,10 +193,10 @@ def _stands(desk: Desk, loan: Loan, directory: Directory, thing: Thing, calendar
         except TooLong as refusal:
             desk.refuse(row, "ends_at", refusal)
             return False
-    refusal = calendars.take(thing, row["quantity"], loan.period, loan.hold, row["ref"])
-    if refusal:
-        desk.refuse(row, refusal.field or "starts_at", refusal)
-    return refusal is None
+    collision = calendars.take(thing, row["quantity"], loan.period, loan.hold, row["ref"])
+    if collision:
+        desk.refuse(row, collision.field or "starts_at", collision)
+    return collision is None
 
 
 def _write(desk: Desk, reservations: Sequence[Sequence[Loan]]) -> None:

@@ -165,11 +165,9 @@ def _check_users(desk: Desk, rows: Sequence[Row]) -> Write:
 def _fetch_users(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
     codes = {body.id: body.code for body in _organisations(session).values()}
     for user in _users(session).values():
-        for own in user.memberships or [None]:
-            yield facts(user, _USER) | {
-                "organisation": codes[own.organisation_id] if own else "",
-                "role": own.role if own else "",
-            }
+        roles = [(codes[own.organisation_id], own.role) for own in user.memberships] or [("", "")]
+        for organisation, role in roles:
+            yield facts(user, _USER) | {"organisation": organisation, "role": role}
 
 
 HOUSES = Kind(_HOUSE, ("code",), _check_houses, _fetch_houses)

@@ -71,10 +71,10 @@ def clean(text: str) -> str:
 def read_sheet(raw: bytes, file: str, known: Collection[str], needed: Collection[str]) -> Sheet:
     """Read a file with these columns; bad rows become problems, what nobody can read raises ImportRefused."""
     text = _decode(raw, file)
+    if not text.strip(" \r\n" + "".join(DELIMITERS)):
+        raise _unreadable(file, EmptyFile())
     delimiter = max(DELIMITERS, key=lambda one: len(set(_heading(text, one)[1]) & set(known)))
     at, heading = _heading(text, delimiter)
-    if not heading:
-        raise _unreadable(file, EmptyFile())
     missing = [name for name in needed if name not in heading]
     if missing:
         raise _unreadable(file, MissingColumns(missing=", ".join(missing), known=", ".join(known)), at, "header")

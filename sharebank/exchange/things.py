@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.models import Organisation
+from sharebank.catalog import editing
 from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.core.period import Period
@@ -108,11 +109,9 @@ def _check_resources(desk: Desk, rows: Sequence[Row]) -> Write:
         for row in rows:
             thing = known.get(row["code"]) or Resource()
             fill(thing, _RESOURCE, row)
-            thing.house_id, thing.rule_set_id = houses[row["house"]], rule_sets[row["rules"]].id
             _set_attributes(thing, row.get("attributes"))
-            words = [thing.code, thing.name, thing.category, thing.description or "", thing.location or ""]
-            thing.search_text = catalog.search_text(words)
-            desk.session.add(thing)
+            owned = {"house_id": houses[row["house"]], "rule_set_id": rule_sets[row["rules"]].id}
+            desk.session.add(editing.apply(thing, owned))
         desk.session.flush()
 
     return write
@@ -132,8 +131,6 @@ def _refuse_broken_promises(desk: Desk, shrinking: Sequence[Row]) -> None:
 def _set_attributes(thing: Resource, found: dict[str, str] | None) -> None:
     """`status=inactive` and its `reason` have columns of their own, the rest is kept as it is."""
     if found is None:
-        if thing.attributes is None:
-            thing.attributes = {}
         return
     left = dict(found)
     thing.in_service = left.get("status") != "inactive"
@@ -155,7 +152,7 @@ def _attributes_of(thing: Resource) -> dict[str, str]:
 
 
 def _fetch_resources(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
-    houses = dict(session.execute(select(Organisation.id, Organisation.code)).tuples())
+    houses = {house.id: house.code for house in session.execute(select(Organisation.id, Organisation.code))}
     rule_sets = {rules.id: rules.name for rules in _rule_sets(session).values()}
     for thing in _resources(session).values():
         yield facts(thing, _RESOURCE) | {

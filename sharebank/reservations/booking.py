@@ -95,6 +95,8 @@ def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo)
 
     Raises NotAllowed unless the actor is of the owner's staff, Collision when somebody has them.
     """
+    if not ask.wants:
+        raise NothingChosen("lines")
     things = _things(session, ask.wants)
     for thing in things:
         require(may_house(actor, "close", thing.house_id))
@@ -179,7 +181,7 @@ def _store(
                 "kind": kind,
                 "request": request,
                 "lender_id": house_id,
-                "borrower_id": borrower.organisation_id,
+                "borrower_id": house_id if kind == "closure" else borrower.organisation_id,
                 "user_id": actor.user_id,
                 "starts_at": ask.period.start,
                 "ends_at": ask.period.end,

@@ -74,10 +74,10 @@ class SearchForm(PeriodFields):
     """I need … for …, from … to …"""
 
     q = StringField(_("I need"), [Optional(), Length(max=100)])
-    n = IntegerField(_("How many people or pieces"), [Optional(), NumberRange(1, LARGEST)])
-    kind = SelectField(_("Kind"), choices=KINDS, validate_choice=True)
-    house = SelectField(_("House"))
-    category = SelectField(_("Category"))
+    n = IntegerField(_("For how many"), [Optional(), NumberRange(1, LARGEST)])
+    kind = SelectField(_("Kind"), choices=KINDS, default="")
+    house = SelectField(_("House"), default="")
+    category = SelectField(_("Category"), default="")
 
     def offer(self, houses: Sequence[Any], categories: Sequence[str]) -> None:
         """What the lists hold today."""
@@ -135,4 +135,4 @@ class MonthForm(Form):
 class DecideForm(FlaskForm):  # type: ignore[misc]
     """Move a reservation on, with a word to the borrower."""
 
-    why = TextAreaField(_("Reason (the borrower reads it)"), [Optional(), Length(max=1000)])
+    why = TextAreaField(_("A word of explanation"), [Optional(), Length(max=1000)])

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_loan, require
 from sharebank.core.errors import NotFound
@@ -40,18 +41,25 @@ def change(session: Session, actor: Actor, ref: str, act: str, why: str, now: da
     loan.status = transition(act, loan.status, why)
     loan.events.append(ReservationEvent(at=now, user_id=actor.user_id, status=loan.status, why=why.strip()))
     session.flush()
-    if loan.user_id != actor.user_id:
-        asked = loan.user
-        facts = {
-            "ref": loan.ref,
-            "purpose": loan.purpose,
-            "lender": loan.lender.code,
-            "starts_at": loan.starts_at.isoformat(),
-            "ends_at": loan.ends_at.isoformat(),
-            "things": [[line.resource.name, line.quantity] for line in loan.lines],
-            "by": actor.name,
-            "why": why.strip(),
-        }
-        reader = Recipient(asked.email, asked.name, asked.locale, asked.id)
-        post(session, f"reservation:{loan.ref}:{loan.status}", f"reservation_{loan.status}", [reader], facts, now)
+    _tell(session, actor, loan, why.strip(), now)
     return loan
+
+
+def _tell(session: Session, actor: Actor, loan: Reservation, why: str, now: datetime) -> None:
+    """Whoever asked reads of it, and the owner's managers when the borrower acted; nobody reads of their own act."""
+    facts = {
+        "ref": loan.ref,
+        "purpose": loan.purpose,
+        "borrower": loan.borrower.name,
+        "lender": loan.lender.code,
+        "starts_at": loan.starts_at.isoformat(),
+        "ends_at": loan.ends_at.isoformat(),
+        "things": [[line.resource.name, line.quantity] for line in loan.lines],
+        "by": actor.name,
+        "why": why,
+    }
+    readers = [Recipient(loan.user.email, loan.user.name, loan.user.locale, loan.user.id)]
+    if loan.lender_id not in actor.staff_ids:
+        readers += directory.managers(session, loan.lender_id)
+    others = {reader.user_id: reader for reader in readers if reader.user_id != actor.user_id}
+    post(session, f"reservation:{loan.ref}:{loan.status}", f"reservation_{loan.status}", others.values(), facts, now)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import String, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.actor import Actor
@@ -94,6 +94,8 @@ def month_bounds(day: date, tz: ZoneInfo) -> tuple[datetime, datetime]:
     return over.start, over.end
 
 
+# Empty: any. One statement for all, for building one anew costs more than asking it.
+_house, _kind = bindparam("house", type_=String), bindparam("kind", type_=String)
 _SHELVES = (
     select(
         Resource.id,
@@ -107,6 +109,7 @@ _SHELVES = (
         Organisation.opening_hours,
     )
     .join(Organisation, Organisation.id == Resource.house_id)
+    .where(or_(_house == "", Organisation.code == _house), or_(_kind == "", Resource.kind == _kind))
     .order_by(Organisation.code, Resource.kind.desc(), Resource.code)
 )
 _line, _loan = ReservationLine.__table__.c, Reservation.__table__.c
@@ -143,13 +146,8 @@ def plan(
 ) -> Plan:
     """The planning of one house or all, of one kind or all."""
     first, days = span(view, day)
-    query = _SHELVES
-    if house:
-        query = query.where(Organisation.code == house)
-    if kind:
-        query = query.where(Resource.kind == kind)
     connection = session.connection()
-    shelves = [Shelf._make(row) for row in connection.execute(query)]
+    shelves = [Shelf._make(row) for row in connection.execute(_SHELVES, {"house": house, "kind": kind})]
     over = _period(first, days, tz)
     bars: dict[int, list[Bar]] = defaultdict(list)
     if shelves:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from urllib.parse import quote
 
 from flask_babel import gettext
 from markupsafe import Markup, escape
 
+from sharebank.accounts.hours import Week
 from sharebank.core import web
 from sharebank.reservations.planning import Bar, Plan, Shelf, Strip, lanes
 
@@ -26,39 +28,50 @@ OUT = ' class="out"'
 def table_body(plan: Plan, today: date, link: Callable[[Shelf], str], day_link: Callable[[Shelf, date], str]) -> Markup:
     """The rows of the planning; `link` leads to booking a thing, `day_link` to a day of its house."""
     rows = {"day": _day_rows, "week": _week_rows, "month": _month_rows}[plan.view]
-    words = _Words()
+    page = _Page(plan, today)
     # Every piece was escaped where it was made.
-    return Markup("".join(rows(plan, shelf, words, link(shelf), today, day_link) for shelf in plan.shelves))  # noqa: S704
+    return Markup("".join(rows(plan, shelf, page, link(shelf), day_link) for shelf in plan.shelves))  # noqa: S704
 
 
-class _Words:
+class _Page:
     """Looked up once a page, not once a cell."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan, today: date) -> None:
         states = ("requested", "approved", "collected", "returned")
         self.states = {state: escape(web.state_word(state)) for state in states}
         self.states |= {"closure": escape(gettext("Closed")), "busy": escape(gettext("Taken"))}
         self.book = escape(gettext("Book it"))
         self.out = escape(gettext("Out of service"))
+        self.opens = first_hour(plan) * 60
+        self.dates = plan.dates
+        houses = {shelf.opening_hours: shelf.hours for shelf in plan.shelves}
+        self.cells = {text: [_cell(hours, day, today) for day in self.dates] for text, hours in houses.items()}
 
 
-def _head(shelf: Shelf, words: _Words, link: str, rows: int = 1) -> str:
+def _cell(hours: Week, day: date, today: date) -> str:
+    """How a day's cell begins."""
+    if day == today:
+        return '<td class="today">'
+    return "<td>" if hours[day.weekday()] else f"<td{OUT}>"
+
+
+def _head(shelf: Shelf, page: _Page, link: str, rows: int = 1) -> str:
     span = f' rowspan="{rows}"' if rows > 1 else ""
     name = escape(shelf.name)
     units = f" <small>× {shelf.quantity}</small>" if shelf.quantity > 1 else ""
     act = (
-        f'<a class="book" href="{escape(link)}">{words.book}<span class="visually-hidden"> {name}</span></a>'
+        f'<a class="book" href="{escape(link)}">{page.book}<span class="visually-hidden"> {name}</span></a>'
         if shelf.in_service
-        else f"<small>{words.out}</small>"
+        else f"<small>{page.out}</small>"
     )
     return f'<th scope="row"{span}><a class="name" href="/resources/{quote(shelf.code)}">{name}</a>{units} {act}</th>'
 
 
-def _label(bar: Bar, start: str, end: str, words: _Words, many: bool) -> str:
+def _label(bar: Bar, start: str, end: str, page: _Page, many: bool) -> str:
     count = f"{bar.quantity} × " if many else ""
     if not bar.label:
-        return f"{start}–{end} <small>{count}{words.states[bar.state]}</small>"
-    return f"{start}–{end} {count}{escape(bar.label)} <small>{words.states[bar.state]}</small>"
+        return f"{start}–{end} <small>{count}{page.states[bar.state]}</small>"
+    return f"{start}–{end} {count}{escape(bar.label)} <small>{page.states[bar.state]}</small>"
 
 
 def _clock(at: datetime) -> str:
@@ -80,8 +93,8 @@ def first_hour(plan: Plan) -> int:
     return min([FIRST_HOUR, *starts])
 
 
-def _day_rows(plan: Plan, shelf: Shelf, words: _Words, link: str, _today: date, _day_link: object) -> str:
-    opens, ranges = first_hour(plan) * 60, shelf.hours[plan.first.weekday()]
+def _day_rows(plan: Plan, shelf: Shelf, page: _Page, link: str, _day_link: object) -> str:
+    opens, ranges = page.opens, shelf.hours[plan.first.weekday()]
     midnight = datetime.combine(plan.first, time())
     strips = (_strip(bar, midnight, opens) for bar in plan.bars.get(shelf.id, ()))
     stacked = lanes(sorted((strip for strip in strips if strip[0] < strip[1]), key=lambda strip: strip[0])) or [[]]
@@ -89,11 +102,11 @@ def _day_rows(plan: Plan, shelf: Shelf, words: _Words, link: str, _today: date, 
     for number, lane in enumerate(stacked):
         cells, at = [], opens
         for start, end, bar in lane:
-            text = _label(bar, _from(bar, plan.first), _until(bar, plan.first), words, shelf.quantity > 1)
+            text = _label(bar, _from(bar, plan.first), _until(bar, plan.first), page, shelf.quantity > 1)
             cells += [_free(ranges, at, start), f'<td colspan="{(end - start) // QUARTER}">{_bar(bar, text)}</td>']
             at = end
         cells.append(_free(ranges, at, LAST_HOUR * 60))
-        head = _head(shelf, words, link, len(stacked)) if number == 0 else ""
+        head = _head(shelf, page, link, len(stacked)) if number == 0 else ""
         rows.append(f'<tr class="house-{shelf.house}">{head}{"".join(cells)}</tr>')
     return "".join(rows)
 
@@ -145,39 +158,34 @@ def _by_day(plan: Plan, shelf: Shelf) -> list[list[Bar]]:
 _INSTANT = timedelta(seconds=1)
 
 
-def _week_rows(plan: Plan, shelf: Shelf, words: _Words, link: str, today: date, _day_link: object) -> str:
+def _week_rows(plan: Plan, shelf: Shelf, page: _Page, link: str, _day_link: object) -> str:
     cells = []
-    for day, bars in zip(plan.dates, _by_day(plan, shelf), strict=True):
-        many = shelf.quantity > 1
-        inner = "".join(
-            _bar(bar, _label(bar, _from(bar, day), _until(bar, day), words, many))
-            for bar in sorted(bars, key=lambda bar: bar.start)
-        )
-        cells.append(f"<td{_tint(shelf, day, today)}>{inner}</td>")
-    return f'<tr class="house-{shelf.house}">{_head(shelf, words, link)}{"".join(cells)}</tr>'
+    many = shelf.quantity > 1
+    for day, cell, bars in zip(page.dates, page.cells[shelf.opening_hours], _by_day(plan, shelf), strict=True):
+        cells.append(cell)
+        if bars:
+            bars.sort(key=_start)
+            cells += [_bar(bar, _label(bar, _from(bar, day), _until(bar, day), page, many)) for bar in bars]
+        cells.append("</td>")
+    return f'<tr class="house-{shelf.house}">{_head(shelf, page, link)}{"".join(cells)}</tr>'
 
 
-def _tint(shelf: Shelf, day: date, today: date) -> str:
-    if day == today:
-        return ' class="today"'
-    return "" if shelf.hours[day.weekday()] else OUT
+_start = attrgetter("start")
 
 
 # -- a month, a count a day --------------------------------------------------------------------
 
 
-def _month_rows(
-    plan: Plan, shelf: Shelf, words: _Words, link: str, today: date, day_link: Callable[[Shelf, date], str]
-) -> str:
+def _month_rows(plan: Plan, shelf: Shelf, page: _Page, link: str, day_link: Callable[[Shelf, date], str]) -> str:
     cells = []
-    for day, bars in zip(plan.dates, _by_day(plan, shelf), strict=True):
-        inner = ""
+    for day, cell, bars in zip(page.dates, page.cells[shelf.opening_hours], _by_day(plan, shelf), strict=True):
+        cells.append(cell)
         if bars:
             # What is still to be decided shows first: a month is read to see what waits.
             state = min((bar.state for bar in bars), key=_MONTH_ORDER.index)
-            inner = f'<a class="bar {state}" href="{escape(day_link(shelf, day))}">{len(bars)}</a>'
-        cells.append(f"<td{_tint(shelf, day, today)}>{inner}</td>")
-    return f'<tr class="house-{shelf.house}">{_head(shelf, words, link)}{"".join(cells)}</tr>'
+            cells.append(f'<a class="bar {state}" href="{escape(day_link(shelf, day))}">{len(bars)}</a>')
+        cells.append("</td>")
+    return f'<tr class="house-{shelf.house}">{_head(shelf, page, link)}{"".join(cells)}</tr>'
 
 
 _MONTH_ORDER = ("requested", "closure", "collected", "approved", "busy", "returned")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import render_template, request, url_for
+from flask import render_template, request
 from flask_babel import gettext as _
 from wtforms import Form, SelectField
 from wtforms.fields import DateField
@@ -26,8 +27,8 @@ class PlanningForm(Form):
 
     view = SelectField(choices=[(view, view) for view in VIEWS], default="week")
     date = DateField(validators=[Optional()])
-    house = SelectField()
-    kind = SelectField(choices=KINDS)
+    house = SelectField(default="")
+    kind = SelectField(choices=KINDS, default="")
 
     def validate_date(self, field: DateField) -> None:
         """Far from any calendar, the arithmetic of days ends."""
@@ -60,7 +61,7 @@ def planning() -> Page:
         body="" if listed else table_body(found, today(), _booking_link(found, day), _day_link(form.kind.data)),
         listed=listed,
         entries=list_entries(found) if listed else (),
-        address=lambda **change: url_for("reservations.planning", **(args | change)),
+        address=lambda **change: f"{request.path}?{urlencode(args | change)}",
         before=step(view, day, -1).isoformat(),
         after=step(view, day, 1).isoformat(),
     )
@@ -74,7 +75,7 @@ def title(found: Plan) -> str:
     if found.view == "month":
         return web.month_words(found.first)
     last = found.first + timedelta(days=found.days - 1)
-    return str(_("Week of %(first)s to %(last)s", first=web.day_short(found.first), last=web.day_words(last)))
+    return str(_("Week of %(first)s to %(last)s", first=web.day_month(found.first), last=web.day_month_year(last)))
 
 
 def _booking_link(found: Plan, day: date) -> Any:

@@ -1,0 +1,107 @@
+"""The figures as lines, and beside them what they have to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from benchmarks.measures import Figure, Weight
+
+HEAD = f"{'':34}{'clients':>8}{'p50 ms':>9}{'p95 ms':>9}{'a second':>10}{'CPU ms':>8}   beside the floor (p50, rate)"
+PAGE, INSERT = "an empty Flask page", "one raw locked insert"
+BOOKINGS = ("booking, by staff", "request, by a member")
+SMALL, LARGE = 10_000, 1_000_000
+
+
+class Target(NamedTuple):
+    """A figure that has to be reached."""
+
+    what: str
+    limit: str
+    found: str
+    reached: bool
+
+
+def line(figure: Figure, all_figures: Sequence[Figure]) -> str:
+    """One figure beside its floor."""
+    timing = figure.timing
+    where = f"{figure.database} {figure.size}, " if figure.size else f"{figure.database} " if figure.database else ""
+    text = (
+        f"{where + figure.what:<42}{figure.clients:>2}{timing.at(0.5):>7.2f}{timing.at(0.95):>9.2f}{timing.rate:>10.0f}"
+    )
+    text += f"{figure.cpu_ms:>8.2f}" if figure.cpu_ms else " " * 8
+    floors = [_floor(figure, all_figures, PAGE)]
+    if figure.what in BOOKINGS:
+        floors.append(_floor(figure, all_figures, INSERT))
+    ratios = [
+        f"{timing.at(0.5) / floor.timing.at(0.5):.1f} x {floor.what}, {timing.rate / floor.timing.rate:.0%} of its rate"
+        for floor in floors
+        if floor and floor is not figure and figure.what not in (PAGE, INSERT) and figure.cpu_ms
+    ]
+    return f"{text}   {'; '.join(ratios)}".rstrip()
+
+
+def _floor(figure: Figure, all_figures: Sequence[Figure], what: str) -> Figure | None:
+    return next(
+        (
+            floor
+            for floor in all_figures
+            if floor.what == what and floor.clients == figure.clients and floor.database in ("", figure.database)
+        ),
+        None,
+    )
+
+
+SPEED = (
+    # what, milliseconds p50 for one client, answers a second for eight
+    ("day", 4, 500),
+    ("week", 6, 350),
+    ("month", 12, None),
+    ("booking, by staff", 4, 600),
+    ("search, service alone", 5, None),
+)
+
+
+def targets(
+    figures: Sequence[Figure], weights: Sequence[Weight], imports: Mapping[str, float], memory: Sequence[float]
+) -> Iterator[Target]:
+    """Every target with what was found."""
+    found = {(f.database, f.size, f.what, f.clients): f.timing for f in figures}
+    places = sorted({(f.database, f.size) for f in figures if f.size})
+    for database, size in places:
+        for what, ms, rate in SPEED:
+            label = f"{database} {size}, {what}"
+            p50 = found[database, size, what, 1].at(0.5)
+            yield Target(f"{label}, p50 for 1 client", f"<= {ms} ms", f"{p50:.2f} ms", p50 <= ms)
+            if rate:
+                reached = found[database, size, what, 8].rate
+                yield Target(f"{label}, rate for 8 clients", f">= {rate}/s", f"{reached:.0f}/s", reached >= rate)
+    for database in sorted({database for database, _ in places}):
+        for view in ("day", "week", "month"):
+            small, large = (found.get((database, size, view, 1)) for size in (SMALL, LARGE))
+            if small and large:
+                ratio = large.at(0.5) / small.at(0.5)
+                yield Target(f"{database}, {view}, 1 million / 10 thousand", "<= 1.2", f"{ratio:.2f}", ratio <= 1.2)
+    for database, seconds in imports.items():
+        yield Target(f"{database}, import of 10,000 reservations", "<= 10 s", f"{seconds:.1f} s", seconds <= 10)
+    if memory:
+        yield Target("memory of a worker", "<= 120 MB", f"{max(memory):.0f} MB", max(memory) <= 120)
+    for weight in weights:
+        label = f"{weight.what} planning, {weight.size}"
+        yield Target(f"{label}", "<= 60 kB", f"{weight.bytes / 1000:.1f} kB", weight.bytes <= 60_000)
+        zipped = weight.compressed
+        yield Target(f"{label}, compressed", "<= 8 kB", f"{zipped / 1000:.1f} kB", zipped <= 8_000)
+        yield Target(f"{label}, requests", "<= 6", str(weight.requests), weight.requests <= 6)
+
+
+def verdict(
+    figures: Sequence[Figure], weights: Sequence[Weight], imports: Mapping[str, float], memory: Sequence[float]
+) -> int:
+    """Print every target; 1 when one is missed."""
+    missed = 0
+    for target in targets(figures, weights, imports, memory):
+        missed += not target.reached
+        word = "ok" if target.reached else "NOT"
+        print(f"{target.what:<56}{target.limit:>10}{target.found:>11}  {word}")
+    print(f"\n{'Every target is reached.' if not missed else f'{missed} targets are missed.'}")
+    return 1 if missed else 0

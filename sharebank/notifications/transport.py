@@ -1,0 +1,87 @@
+"""How a letter leaves: into a folder, or to an SMTP server."""
+
+from __future__ import annotations
+
+import os
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+
+from config import MailFolder, MailServer
+
+TIMEOUT_SECONDS = 30
+Send = Callable[[EmailMessage, str], None]
+"""Hands over one message; the name says which letter it is, the same at every try."""
+
+
+class Unreachable(Exception):
+    """The mail server does not answer: no letter can leave for now."""
+
+
+@contextmanager
+def opened(mail: MailFolder | MailServer) -> Iterator[Send]:
+    """A way out for several letters; a server is met at the first letter. Raises Unreachable then."""
+    if isinstance(mail, MailFolder):
+        mail.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield lambda message, name: _write(mail.directory / f"{name}.eml", message)
+        return
+    server = _Server(mail)
+    try:
+        yield server.send
+    finally:
+        server.close()
+
+
+def _write(file: Path, message: EmailMessage) -> None:
+    """A whole file or none; the same letter again replaces it. Letters hold links that sign in: owner only."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        out.write(message.as_bytes(policy=SMTP))
+        out.flush()
+        os.fsync(handle)
+    draft.replace(file)
+
+
+class _Server:
+    """One conversation with an SMTP server, begun anew when it broke."""
+
+    def __init__(self, mail: MailServer) -> None:
+        self.mail = mail
+        self.talk: smtplib.SMTP | None = None
+
+    def send(self, message: EmailMessage, _name: str) -> None:
+        if self.talk is None:
+            try:
+                self.talk = self._connect()
+            except (OSError, smtplib.SMTPException) as error:
+                raise Unreachable(f"{self.mail.host}:{self.mail.port}: {error}") from error
+        try:
+            # Quoted where it is not ASCII: not every server takes eight bits.
+            data = message.as_bytes(policy=SMTP.clone(cte_type="7bit"))
+            sender, reader = (message[name].addresses[0].addr_spec for name in ("From", "To"))
+            self.talk.sendmail(sender, [reader], data)
+        except (smtplib.SMTPServerDisconnected, OSError):
+            self.close()
+            raise
+
+    def _connect(self) -> smtplib.SMTP:
+        mail, context = self.mail, ssl.create_default_context()
+        if mail.tls == "tls":
+            talk: smtplib.SMTP = smtplib.SMTP_SSL(mail.host, mail.port, timeout=TIMEOUT_SECONDS, context=context)
+        else:
+            talk = smtplib.SMTP(mail.host, mail.port, timeout=TIMEOUT_SECONDS)
+        if mail.tls == "starttls":
+            talk.starttls(context=context)
+        if mail.user is not None:
+            talk.login(mail.user, mail.password or "")
+        return talk
+
+    def close(self) -> None:
+        if self.talk is not None:
+            self.talk.close()
+            self.talk = None

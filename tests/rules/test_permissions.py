@@ -1,0 +1,187 @@
+"""Who may do what, as a truth table, and what passwords and attempts are borne."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sharebank.accounts.actor import Actor, Role
+from sharebank.accounts.permissions import BODY, HOUSE, LOAN, ROLES, SEAT, may_body, may_house, may_loan, may_seat
+from sharebank.accounts.rules import (
+    LETTERS,
+    PASSWORDS,
+    PasswordIsAddress,
+    TooManyAttempts,
+    WeakPassword,
+    check_attempts,
+    check_password,
+)
+
+MCNG = Role(1, "MCNG", "Noël Guichard", "house", "", 1, "MCNG")
+STN = Role(2, "STN", "Saint-Nicolas", "house", "", 2, "STN")
+CHORALE = Role(3, "CHORALE", "Chorale", "association", "", 1, "MCNG")
+ECHECS = Role(4, "ECHECS", "Échecs", "association", "", 2, "STN")
+ORPHAN = Role(5, "SEULE", "Sans maison", "association", "", None, "")
+
+
+def person(user_id: int, body: Role, role: str) -> Actor:
+    mine = Role(body.organisation_id, body.organisation, body.name, body.kind, role, body.house_id, body.house)
+    return Actor(user_id, f"{user_id}@example.org", "Somebody", "fr", (mine,))
+
+
+PEOPLE = {
+    "admin": person(1, MCNG, "admin"),
+    "manager": person(2, MCNG, "manager"),
+    "staff": person(3, MCNG, "staff"),
+    "house member": person(4, MCNG, "member"),
+    "other manager": person(5, STN, "manager"),
+    "other staff": person(6, STN, "staff"),
+    "singer": person(7, CHORALE, "member"),
+    "choir manager": person(8, CHORALE, "manager"),
+    "choir staff": person(9, CHORALE, "staff"),
+    "player": person(10, ECHECS, "member"),
+    "nobody": Actor(11, "11@example.org", "Nobody", "fr"),
+}
+
+
+@dataclass(frozen=True)
+class Loan:
+    """MCNG lends to the choir; the singer asked."""
+
+    lender_id: int = 1
+    borrower_id: int = 3
+    user_id: int = 7
+
+
+LENDERS = {"admin", "manager", "staff"}
+BORROWERS = {"singer", "choir manager", "choir staff"}
+
+
+@pytest.mark.parametrize(
+    ("act", "may"),
+    [
+        ("see", LENDERS | BORROWERS),
+        ("approve", LENDERS),
+        ("decline", LENDERS),
+        ("cancel", LENDERS | BORROWERS),
+        ("collect", LENDERS),
+        ("return", LENDERS),
+    ],
+)
+def test_a_loan_of_mcng_to_the_choir(act: str, may: set[str]) -> None:
+    assert {name for name, actor in PEOPLE.items() if may_loan(actor, act, Loan())} == may
+
+
+def test_whoever_asked_sees_their_loan_after_leaving() -> None:
+    assert may_loan(PEOPLE["player"], "see", Loan(user_id=10))
+
+
+@pytest.mark.parametrize(
+    ("act", "may"),
+    [
+        ("edit_catalogue", LENDERS),
+        ("book_at_once", LENDERS),
+        ("close", LENDERS),
+        ("see_agenda", LENDERS),
+    ],
+)
+def test_in_the_house_mcng(act: str, may: set[str]) -> None:
+    assert {name for name, actor in PEOPLE.items() if may_house(actor, act, 1)} == may
+
+
+@pytest.mark.parametrize(
+    ("act", "may"),
+    [
+        ("edit_catalogue", {"admin", "other manager", "other staff"}),
+        # The administrator runs everything, and still asks the house that owns it.
+        ("book_at_once", {"other manager", "other staff"}),
+        ("close", {"admin", "other manager", "other staff"}),
+        ("see_agenda", {"admin", "other manager", "other staff"}),
+    ],
+)
+def test_in_another_house(act: str, may: set[str]) -> None:
+    assert {name for name, actor in PEOPLE.items() if may_house(actor, act, 2)} == may
+
+
+@pytest.mark.parametrize(
+    ("act", "body", "may"),
+    [
+        ("borrow_for", CHORALE, LENDERS | BORROWERS),
+        ("borrow_for", MCNG, LENDERS | {"house member"}),
+        ("borrow_for", ECHECS, {"admin", "other manager", "other staff", "player"}),
+        ("borrow_for", ORPHAN, {"admin"}),
+        ("manage_members", CHORALE, {"admin", "manager", "choir manager"}),
+        ("manage_members", MCNG, {"admin", "manager"}),
+        ("manage_members", STN, {"admin", "other manager"}),
+        ("manage_members", ORPHAN, {"admin"}),
+    ],
+)
+def test_for_an_organisation(act: str, body: Role, may: set[str]) -> None:
+    assert {name for name, actor in PEOPLE.items() if may_body(actor, act, body)} == may
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("body", [MCNG, CHORALE, STN])
+def test_nobody_gives_a_role_above_their_own(body: Role, role: str) -> None:
+    may = {name for name, actor in PEOPLE.items() if may_seat(actor, "give_role", body, role)}
+    if role == "admin":
+        assert may == {"admin"}
+    else:
+        assert may == {name for name, actor in PEOPLE.items() if may_body(actor, "manage_members", body)}
+
+
+def test_every_row_of_the_table_is_in_these_tests() -> None:
+    assert set(LOAN) == {"see", "approve", "decline", "cancel", "collect", "return"}
+    assert set(HOUSE) == {"edit_catalogue", "book_at_once", "close", "see_agenda"}
+    assert set(BODY) == {"borrow_for", "manage_members"}
+    assert set(SEAT) == {"give_role"}
+
+
+# -- passwords and attempts ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("password", "refusal"),
+    [
+        ("a" * 9, WeakPassword),
+        ("a" * 10, None),
+        ("é" * 200, None),
+        ("a" * 201, WeakPassword),
+        ("Member@Example.org", PasswordIsAddress),
+        (" member@example.org ", PasswordIsAddress),
+        ("member@example.org!", None),
+    ],
+)
+def test_passwords(password: str, refusal: type[Exception] | None) -> None:
+    if refusal is None:
+        check_password(password, "member@example.org")
+    else:
+        with pytest.raises(refusal):
+            check_password(password, "member@example.org")
+
+
+NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("limit", "minutes_ago", "wait"),
+    [
+        (PASSWORDS, [14] * 9, None),
+        (PASSWORDS, [14] * 10, 1),
+        (PASSWORDS, [10, *[1] * 9], 5),
+        (PASSWORDS, [0] * 10, 15),
+        (LETTERS, [3] * 4, None),
+        (LETTERS, [3] * 5, 12),
+        (LETTERS, [9, 8, 3, 3, 3, 3], 7),
+    ],
+)
+def test_attempts(limit: object, minutes_ago: list[int], wait: int | None) -> None:
+    earlier = [NOW - timedelta(minutes=minutes) for minutes in minutes_ago]
+    if wait is None:
+        check_attempts(limit, earlier, NOW)  # type: ignore[arg-type]
+        return
+    with pytest.raises(TooManyAttempts) as refused:
+        check_attempts(limit, earlier, NOW)  # type: ignore[arg-type]
+    assert refused.value.facts == {"minutes": wait}

@@ -1,0 +1,139 @@
+"""The demonstration: alive at any date, in an empty database only, and open about what it is."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+from sqlalchemy import func, select, text
+
+from sharebank import cli
+from sharebank.accounts import service as accounts
+from sharebank.accounts.models import Organisation, User
+from sharebank.accounts.signin import HASHER
+from sharebank.app import create_app
+from sharebank.catalog.models import Resource
+from sharebank.core import clock
+from sharebank.core.db import db, transaction
+from sharebank.core.models import Fact
+from sharebank.core.period import to_local
+from sharebank.demo.loader import PASSWORD, NotEmpty, is_empty, load
+from sharebank.reservations.models import Reservation
+from tests.conftest import SECRET, make_app
+from tests.world import NOW, PARIS
+
+DAYS = [
+    pytest.param(datetime(2026, 11, 21, 8, tzinfo=UTC), 0, id="the day of the data"),
+    # The cargo bike that comes back on a Sunday at 02:30 meets the night the clocks go forward.
+    pytest.param(datetime(2027, 8, 21, 8, tzinfo=UTC), 39, id="a night of 23 hours"),
+    pytest.param(datetime(2028, 5, 6, 8, tzinfo=UTC), 76, id="later"),
+]
+
+
+@pytest.fixture
+def empty(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """The application over a database without a row."""
+    app = make_app(database_url, tmp_path)
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+    clock.set_source(None)
+
+
+@pytest.mark.parametrize(("now", "weeks"), DAYS)
+def test_it_is_alive_at_any_date(empty: Flask, now: datetime, weeks: int) -> None:
+    clock.set_source(lambda: now)
+    with transaction() as session:
+        assert is_empty(session)
+        demo = load(session, now, PARIS)
+    assert demo["weeks"] == weeks
+    session = db.session()
+    states = Counter(session.scalars(select(Reservation.status)))
+    assert states == {
+        "returned": 643,
+        "approved": 133,
+        "requested": 59,
+        "cancelled": 43,
+        "collected": 17,
+        "declined": 15,
+    }
+    with transaction() as session:  # every line meets the guards again
+        session.execute(text("UPDATE reservation_line SET quantity = quantity"))
+    loan = session.scalars(select(Reservation).where(Reservation.ref == "R26-0535")).one()
+    start = to_local(loan.starts_at, PARIS)
+    assert (start.weekday(), start.hour) == (4, 17)  # Friday, 17:00
+    assert (start.date() - to_local(now, PARIS).date()).days == -1
+    expired = select(func.count()).select_from(Organisation).where(Organisation.liability_expires_on < now.date())
+    assert session.scalar(expired) == 7
+    room = session.scalars(select(Resource).where(Resource.code == "ORS-R04")).one()
+    assert not room.in_service
+    assert room.attributes["inactive_since"] < now.date().isoformat()
+
+
+def test_it_says_what_it_is_and_lets_everyone_in(empty: Flask) -> None:
+    with transaction() as session:
+        demo = load(session, NOW, PARIS)
+    session = db.session()
+    assert json.loads(session.scalars(select(Fact.value).where(Fact.name == "demo")).one()) == demo
+    assert accounts.demonstration(session) == demo
+    assert [person["role"] for person in demo["people"]] == ["admin", "manager", "staff", "member"]
+    hashes = set(session.scalars(select(User.password_hash)))
+    assert len(hashes) == 1
+    assert HASHER.verify(hashes.pop() or "", PASSWORD)
+    page = empty.test_client().get("/sign-in").get_data(as_text=True)
+    assert "Démonstration" in page
+
+
+def test_it_never_mixes_with_real_data(app: Flask) -> None:
+    with pytest.raises(NotEmpty), transaction() as session:
+        load(session, NOW, PARIS)
+
+
+@pytest.fixture
+def sharebank(sqlite_url: str, tmp_path: Path) -> Callable[..., Result]:
+    """Types a command on an installation of its own."""
+    environ = {"SHAREBANK_DATABASE_URL": sqlite_url, "SHAREBANK_SECRET_KEY": SECRET}
+
+    def type_command(*words: str) -> Result:
+        return CliRunner().invoke(cli.commands, words, obj=cli.Place(create_app), env=environ)
+
+    return type_command
+
+
+def test_on_the_command_line(sharebank: Callable[..., Result], tmp_path: Path) -> None:
+    first = sharebank("demo", "--if-empty")
+    assert first.exit_code == 0, first.output
+    assert PASSWORD in first.stdout
+    assert "maelle.tessolin@example.org" in first.stdout
+    assert sharebank("demo", "--if-empty").stdout == first.stdout
+    again = sharebank("demo")
+    assert again.exit_code == 1
+    assert again.stderr.count("\n") == 1
+
+    file = tmp_path / "users.csv"
+    assert sharebank("export", "users", str(file)).exit_code == 0
+    assert sharebank("export", "users").stdout == file.read_text(encoding="utf-8")
+    assert sharebank("import", "users", str(file)).stdout == "140 rows imported.\n"
+    with file.open("a", encoding="utf-8") as more:
+        more.write("new@example.org,New,Person,MCNG,member,fr,\n")
+    rehearsed = sharebank("import", "users", str(file), "--dry-run")
+    assert rehearsed.stdout == "141 rows could be imported; nothing was stored.\n"
+    assert "new@example.org" not in sharebank("export", "users").stdout
+    with file.open("a", encoding="utf-8") as more:
+        more.write("new@example.org,New\nother@example.org,New,Person,NOWHERE,boss,fr,\n")
+    refused = sharebank("import", "users", str(file))
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines() == [
+        f"{file}:143: row: This row has 2 cells, the heading has 7.",
+        f"{file}:144: role: “boss” is none of: member, staff, manager, admin.",
+    ]
+    assert "new@example.org" not in sharebank("export", "users").stdout
+    unknown = sharebank("import", "toys", str(file))
+    assert (unknown.exit_code, unknown.stderr.count("\n")) == (1, 1)
