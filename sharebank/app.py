@@ -14,7 +14,7 @@ from flask_babel import Babel, gettext
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import select
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as Answer
 
 from config import Settings
@@ -65,7 +65,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.filters.update(web.FILTERS)
-    app.jinja_env.globals.update(state_word=web.state_word)
     db.init_app(app)
     with app.app_context():
         tune(db.engine)
@@ -136,6 +135,8 @@ def _nav(actor: Any) -> list[dict[str, Any]]:
         ("catalog.resources", gettext("Catalogue")),
         ("reservations.index", gettext("Reservations")),
     ]
+    if actor.manager_ids:
+        places.append(("accounts.people", gettext("People")))
     return [
         {"label": label, "url": url_for(endpoint), "current": request.endpoint == endpoint}
         for endpoint, label in places
@@ -178,6 +179,8 @@ def _refused(refused: Refused) -> Any:
 def _http_error(error: HTTPException) -> Any:
     if error.response is not None:
         return error.response
+    if isinstance(error, SecurityError):
+        return error.get_response()  # under a name that is not ours no link can be built, so no page of ours
     if request.path.startswith("/api/"):
         from sharebank.api.problems import of_http_error  # noqa: PLC0415
 

@@ -142,7 +142,7 @@ _HOUSES = (
 
 def houses(session: Session) -> Sequence[House]:
     """Every house, by code."""
-    return [House(*row) for row in session.connection().execute(_HOUSES)]
+    return [House(*row) for row in session.connection().execute(_HOUSES).all()]
 
 
 _MANAGERS = (

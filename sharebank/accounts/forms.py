@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, SelectField, StringField, TelField
-from wtforms.validators import Email, InputRequired, Length, Optional, Regexp, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # younger than the published types
+from wtforms.validators import DataRequired, Email, InputRequired, Length, Optional, Regexp, ValidationError
 
 from sharebank.accounts.rules import PASSWORD_MAX, PASSWORD_MIN
 from sharebank.core.errors import N_, Refused
 from sharebank.core.web import say
 
-LANGUAGES = [("fr", "Français"), ("en", "English")]
+LANGUAGES = {"fr": "Français", "en": "English"}
 ROLE_WORDS = {
     "member": N_("Member"),
     "staff": N_("Staff"),
@@ -26,6 +28,11 @@ ROLE_HELP = {
     "manager": N_("Also decides on requests and looks after the people of their house."),
     "admin": N_("Does everything, in every house."),
 }
+
+
+def options(words: Mapping[str, str]) -> list[SelectChoice]:
+    """Choices of a list, from value to what is read."""
+    return [SelectChoice(value, word) for value, word in words.items()]
 
 
 def _strip(value: str | None) -> str | None:
@@ -50,7 +57,7 @@ def attach(form: FlaskForm, refused: Refused) -> int:
 
 def _email(label: Any, *more: Any, autocomplete: str = "off") -> EmailField:
     attributes = {"autocomplete": autocomplete, "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}
-    checks = [InputRequired(), Length(max=254), *more]
+    checks = [DataRequired(), Length(max=254), *more]
     return EmailField(label, filters=[_strip], validators=checks, render_kw=attributes)
 
 
@@ -71,7 +78,7 @@ def _new_password(label: Any) -> PasswordField:
 
 
 def _text(label: Any, most: int, autocomplete: str = "off") -> StringField:
-    checks = [InputRequired(), Length(max=most)]
+    checks = [DataRequired(), Length(max=most)]
     return StringField(label, filters=[_strip], validators=checks, render_kw={"autocomplete": autocomplete})
 
 
@@ -116,7 +123,7 @@ class DetailsForm(FlaskForm):  # type: ignore[misc]
         ],
         render_kw={"autocomplete": "tel"},
     )
-    locale = SelectField(_("Language"), choices=LANGUAGES)
+    locale = SelectField(_("Language"), choices=options(LANGUAGES))
 
 
 class NewcomerForm(FlaskForm):  # type: ignore[misc]
@@ -127,7 +134,7 @@ class NewcomerForm(FlaskForm):  # type: ignore[misc]
     email = _email(_("E-mail address"), Email(message=_("Write an address such as name@example.org.")), _ascii)
     organisation = SelectField(_("Organisation"), choices=[])
     role = SelectField(_("Role"), choices=[])
-    locale = SelectField(_("Language of their letters"), choices=LANGUAGES)
+    locale = SelectField(_("Language of their letters"), choices=options(LANGUAGES))
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from sharebank.accounts import people as desk
-from sharebank.accounts.forms import ROLE_HELP, ROLE_WORDS, NewcomerForm, RoleForm, attach
+from sharebank.accounts.forms import ROLE_HELP, ROLE_WORDS, NewcomerForm, RoleForm, attach, options
 from sharebank.accounts.permissions import may_seat
 from sharebank.accounts.views import bp
 from sharebank.accounts.web import me
@@ -22,8 +22,8 @@ MOST_PAGES = 1000
 SEAT = "/admin/people/<int(max=2147483647):seat_id>"
 
 
-def _roles() -> list[tuple[str, str]]:
-    return [(role, _(ROLE_WORDS[role])) for role in desk.roles_to_give(me())]
+def _roles() -> list[Any]:
+    return options({role: _(ROLE_WORDS[role]) for role in desk.roles_to_give(me())})
 
 
 @bp.get("/admin/people")
@@ -49,7 +49,7 @@ def new_person() -> Any:
     """Somebody new, or somebody known in one more organisation."""
     bodies = desk.bodies(db.session(), me())
     form = NewcomerForm(organisation=request.args.get("organisation", ""))
-    form.organisation.choices = [(body.code, body.name) for body in bodies]
+    form.organisation.choices = options({body.code: body.name for body in bodies})
     form.role.choices = _roles()
     if not form.validate_on_submit():
         return _new_page(form, 422 if form.is_submitted() else 200)

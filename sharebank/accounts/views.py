@@ -182,7 +182,7 @@ def _choose_page(form: NewPasswordForm, reader: Actor, status: int) -> tuple[str
 def set_locale() -> Response:
     """The reader's language, kept in a cookie, and for the next letters when signed in."""
     locale = request.form.get("locale", "")
-    if locale not in dict(LANGUAGES):
+    if locale not in LANGUAGES:
         abort(400)
     if actor := actor_or_none():
         with transaction() as rows:

@@ -263,7 +263,7 @@ def build() -> dict[str, Any]:
     }
 
 
-IDEMPOTENCY = N_(
+IDEMPOTENCY = (
     "A word of your own for this request. Sent again within a day with the same request, it does nothing twice and "
     "answers the same; with another request it is refused."
 )

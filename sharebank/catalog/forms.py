@@ -10,7 +10,8 @@ from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
 from wtforms import DateField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from sharebank.accounts.directory import House
 from sharebank.catalog import labels
@@ -25,8 +26,8 @@ from sharebank.core.errors import Refused
 MANY = 1_000_000
 MOST_EUROS = 20_000_000
 """In cents it is an integer of any database."""
-ANY = ("", _("Any"))
-KINDS = [("room", _("Rooms")), ("vehicle", _("Vehicles")), ("equipment", _("Equipment"))]
+ANY = SelectChoice("", _("Any"))
+KINDS = [ANY, *map(SelectChoice, ("room", "vehicle", "equipment"), (_("Rooms"), _("Vehicles"), _("Equipment")))]
 
 
 # -- looking for a thing -------------------------------------------------------------------------
@@ -41,7 +42,7 @@ class Filters(FlaskForm):  # type: ignore[misc]
         csrf = False
 
     q = StringField(_("I am looking for"), [Length(max=100)], render_kw={"type": "search", "maxlength": 100})
-    kind = SelectField(_("Kind"), choices=[ANY, *KINDS], default="")
+    kind = SelectField(_("Kind"), choices=KINDS, default="")
     house = SelectField(_("House"), default="")
     category = SelectField(_("Category"), default="")
     capacity = NumberField(_("For how many people"), 1, MANY, render_kw={"size": 4})
@@ -50,8 +51,8 @@ class Filters(FlaskForm):  # type: ignore[misc]
     def of(cls, args: Any, houses: Iterable[House], categories: Iterable[str]) -> Filters:
         """The form with its choices, filled from the address."""
         form = cls(args)
-        form.house.choices = [ANY, *((house.code, house.name) for house in houses)]
-        form.category.choices = [ANY, *((category, category) for category in categories)]
+        form.house.choices = [ANY, *(SelectChoice(house.code, house.name) for house in houses)]
+        form.category.choices = [ANY, *(SelectChoice(category) for category in categories)]
         return form
 
     def wish(self) -> Wish:
@@ -74,14 +75,14 @@ class LabelForm(FlaskForm):  # type: ignore[misc]
         csrf = False
 
     house = SelectField(_("House"), default="")
-    kind = SelectField(_("Kind"), choices=[ANY, *KINDS], default="")
+    kind = SelectField(_("Kind"), choices=KINDS, default="")
     start = NumberField(_("First free label of the sheet (1 to 24)"), 1, labels.A_SHEET)
 
     @classmethod
     def of(cls, args: Any, houses: Iterable[House]) -> LabelForm:
         """The form with its choices, filled from the address."""
         form = cls(args)
-        form.house.choices = [ANY, *((house.code, house.name) for house in houses)]
+        form.house.choices = [ANY, *(SelectChoice(house.code, house.name) for house in houses)]
         return form
 
     def wish(self) -> Wish:
@@ -95,10 +96,10 @@ class LabelForm(FlaskForm):  # type: ignore[misc]
 class ResourceForm(FlaskForm):  # type: ignore[misc]
     """A resource; `of` takes away what its kind does not have."""
 
-    code = StringField(_("Code"), [InputRequired(), Length(max=20)], filters=[one_line])
-    name = StringField(_("Name"), [InputRequired(), Length(max=200)], filters=[one_line])
+    code = StringField(_("Code"), [DataRequired(), Length(max=20)], filters=[one_line])
+    name = StringField(_("Name"), [DataRequired(), Length(max=200)], filters=[one_line])
     category = StringField(
-        _("Category"), [InputRequired(), Length(max=60)], filters=[one_line], render_kw={"list": "categories"}
+        _("Category"), [DataRequired(), Length(max=60)], filters=[one_line], render_kw={"list": "categories"}
     )
     description = TextAreaField(_("Description"), [Length(max=20_000)], filters=[lines])
     location = StringField(_("Place"), [Length(max=200)], filters=[one_line])
@@ -127,7 +128,7 @@ class ResourceForm(FlaskForm):  # type: ignore[misc]
                 del form[name]
         if resource is not None:
             del form.code
-        form.rule_set_id.choices = [(rules.id, rule_set_name(rules.name)) for rules in rule_sets]
+        form.rule_set_id.choices = [SelectChoice(str(rules.id), rule_set_name(rules.name)) for rules in rule_sets]
         return form
 
     def values(self) -> dict[str, Any]:
@@ -155,15 +156,15 @@ class FamilyForm(FlaskForm):  # type: ignore[misc]
     def of(cls, args: Any, houses: Iterable[House]) -> FamilyForm:
         """The form with its choices, filled from the address."""
         form = cls(args)
-        form.house.choices = [(house.code, house.name) for house in houses]
-        form.family.choices = [(letter, gettext(family.name)) for letter, family in FAMILIES.items()]
+        form.house.choices = [SelectChoice(house.code, house.name) for house in houses]
+        form.family.choices = [SelectChoice(letter, gettext(family.name)) for letter, family in FAMILIES.items()]
         return form
 
 
 class ServiceForm(FlaskForm):  # type: ignore[misc]
     """Why a thing is not lent for now."""
 
-    reason = StringField(_("Why it cannot be lent"), [InputRequired(), Length(max=200)], filters=[one_line])
+    reason = StringField(_("Why it cannot be lent"), [DataRequired(), Length(max=200)], filters=[one_line])
 
 
 # -- its photos ----------------------------------------------------------------------------------

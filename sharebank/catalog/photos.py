@@ -118,18 +118,19 @@ def caption(session: Session, actor: Actor, photo_id: int, words: str) -> Resour
 def move(session: Session, actor: Actor, photo_id: int, *, earlier: bool) -> Resource:
     """Let a photo change places with its neighbour; the first one stands for the resource."""
     photo = editable(session, actor, photo_id)
-    row = photo.resource.photos
+    # A list of its own: to take a photo out of the resource's, even to put it back, deletes it.
+    row = sorted(photo.resource.photos, key=lambda each: (each.position, each.id))
     here = row.index(photo)
-    there = here - 1 if earlier else here + 1
-    if 0 <= there < len(row):
-        row[here], row[there] = row[there], row[here]
-        for position, each in enumerate(row):
-            each.position = position
+    there = max(0, here - 1) if earlier else here + 1
+    row.insert(there, row.pop(here))
+    for position, each in enumerate(row):
+        each.position = position
     return photo.resource
 
 
 def remove(session: Session, actor: Actor, photo_id: int) -> Resource:
     """Delete a photo for good."""
     photo = editable(session, actor, photo_id)
-    photo.resource.photos.remove(photo)
-    return photo.resource
+    resource = photo.resource
+    resource.photos.remove(photo)
+    return resource

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -42,32 +43,39 @@ def locale_code() -> str:
 # -- dates, times, money, as the reader's language writes them -----------------------------------
 
 
+@lru_cache(maxsize=4096)
+def _written(day: date, shape: str, locale: str) -> str:
+    """A day in a shape: a pattern, `long`, or with `~` a skeleton; kept, for a week's planning writes ten."""
+    if shape.startswith("~"):
+        return str(format_skeleton(shape[1:], datetime(day.year, day.month, day.day), locale=locale))  # noqa: DTZ001
+    return str(format_date(day, shape, locale=locale))
+
+
 def day_words(value: date | datetime) -> str:
     """`samedi 28 novembre 2026`."""
     day = to_local(value, tz()).date() if isinstance(value, datetime) else value
-    return format_date(day, "EEEE d MMMM y", locale=locale_code())
+    return _written(day, "EEEE d MMMM y", locale_code())
 
 
 def day_short(value: date | datetime) -> str:
     """`sam. 28 nov.`; with the year when it is another than the present one."""
     day = to_local(value, tz()).date() if isinstance(value, datetime) else value
-    skeleton = "MMMEd" if day.year == to_local(clock.now(), tz()).year else "yMMMEd"
-    return str(format_skeleton(skeleton, datetime(day.year, day.month, day.day), locale=locale_code()))  # noqa: DTZ001
+    return _written(day, "~MMMEd" if day.year == to_local(clock.now(), tz()).year else "~yMMMEd", locale_code())
 
 
 def day_month(day: date) -> str:
     """`30 novembre`."""
-    return str(format_skeleton("MMMMd", datetime(day.year, day.month, day.day), locale=locale_code()))  # noqa: DTZ001
+    return _written(day, "~MMMMd", locale_code())
 
 
 def day_month_year(day: date) -> str:
     """`6 décembre 2026`."""
-    return format_date(day, "long", locale=locale_code())
+    return _written(day, "long", locale_code())
 
 
 def month_words(day: date) -> str:
     """`novembre 2026`."""
-    return format_skeleton("yMMMM", datetime(day.year, day.month, 1), locale=locale_code())  # noqa: DTZ001
+    return _written(day.replace(day=1), "~yMMMM", locale_code())
 
 
 def clock_words(value: datetime) -> str:
@@ -117,6 +125,26 @@ def number_words(value: int | Decimal) -> str:
     return str(format_decimal(value, locale=locale_code()))
 
 
+def state_word(state: str) -> str:
+    """A reservation's state as screens name it."""
+    return str(gettext(_STATES[state]))
+
+
+_STATES = {
+    "requested": N_("Requested"),
+    "approved": N_("Approved"),
+    "collected": N_("Collected"),
+    "returned": N_("Returned"),
+    "declined": N_("Declined"),
+    "cancelled": N_("Cancelled"),
+    "expired": N_("Expired"),
+    # Not states of a reservation, but shown beside them.
+    "signed": N_("Agreement signed"),
+    "closure": N_("Closed"),
+    "busy": N_("Taken"),
+}
+
+
 FILTERS = {
     "day": day_words,
     "day_short": day_short,
@@ -128,6 +156,7 @@ FILTERS = {
     "hour": hour_words,
     "isoday": iso_day,
     "euros": euros_words,
+    "state": state_word,
     "number": number_words,
 }
 
@@ -150,22 +179,6 @@ def _fact(value: Any) -> Any:
 def say(refused: Refused) -> str:
     """The refusal in the reader's language."""
     return str(gettext(refused.sentence)) % {name: _fact(value) for name, value in refused.facts.items()}
-
-
-def state_word(state: str) -> str:
-    """A reservation's state as screens name it."""
-    return str(gettext(_STATES[state]))
-
-
-_STATES = {
-    "requested": N_("Requested"),
-    "approved": N_("Approved"),
-    "collected": N_("Collected"),
-    "returned": N_("Returned"),
-    "declined": N_("Declined"),
-    "cancelled": N_("Cancelled"),
-    "expired": N_("Expired"),
-}
 
 
 def safe_next(target: str | None, fallback: str) -> str:

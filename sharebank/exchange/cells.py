@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sharebank.accounts.hours import parse_opening_hours
 from sharebank.catalog.attributes import KEY_LENGTH, VALUE_LENGTH
+from sharebank.catalog.rules import read_priority
 from sharebank.core.errors import Refused
 from sharebank.core.money import cents, euros
 from sharebank.core.period import Period, local_period, to_local
@@ -85,21 +86,28 @@ def code(most: int = 20) -> Cell:
     return shaped(r"[A-Za-z0-9][A-Za-z0-9._-]*", BadCode, most)
 
 
-EMAIL = shaped(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+", BadEmail, 254, lower=True)
+EMAIL = shaped(r"(?=[!-~]+$)[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+", BadEmail, 254, lower=True)
+LOWER = Cell(str.lower)
+"""An address somebody must have already: no need to look at its shape."""
 COLOUR = shaped(r"#[0-9A-Fa-f]{6}", BadColour, 7)
-_WHEN = r"(?:school_holidays|(?:mon|tue|wed|thu|fri|sat|sun)(?:-(?:mon|tue|wed|thu|fri|sat|sun))?)"
-PRIORITY = shaped(rf"none|{_WHEN}(?:;{_WHEN})*: houses first until [0-9]{{1,3}} days before", BadPriority, 200)
 
 
-def _read_hours(cell: str) -> str:
-    try:
-        parse_opening_hours(cell)
-    except ValueError as error:
-        raise BadHours(value=short(str(error))) from None
-    return text(400).read(cell)  # type: ignore[no-any-return]
+def understood(understand: Callable[[str], Any], refusal: type[Refused], most: int) -> Cell:
+    """Words kept as they are, when the room they belong to understands them (raises ValueError if not)."""
+    bounded = text(most)
+
+    def read(cell: str) -> str:
+        try:
+            understand(cell)
+        except ValueError as error:
+            raise refusal(value=short(str(error))) from None
+        return bounded.read(cell)  # type: ignore[no-any-return]
+
+    return Cell(read)
 
 
-HOURS = Cell(_read_hours)
+PRIORITY = understood(read_priority, BadPriority, 200)
+HOURS = understood(parse_opening_hours, BadHours, 400)
 
 
 def choice(*words: str) -> Cell:

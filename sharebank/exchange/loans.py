@@ -37,7 +37,7 @@ _COLUMNS = (
     Column("resource_code", cells.text(20)),
     Column("quantity", cells.QUANTITY),
     Column("organisation", cells.text(20)),
-    Column("user_email", cells.EMAIL),
+    Column("user_email", cells.LOWER),
     Column("starts_at", cells.MOMENT),
     Column("ends_at", cells.MOMENT),
     Column("status", cells.choice(*_STATES)),

@@ -53,7 +53,7 @@ def claims(
         query = query.where(_line.reservation_id.not_in(list(but)))
     bounds = {"ids": list(reach), "until": over.end, "since": over.start}
     look_back = over.start - timedelta(seconds=max(reach.values()) + 1)
-    for row in session.connection().execute(query, {**bounds, "look_back": look_back}):
+    for row in session.connection().execute(query, {**bounds, "look_back": look_back}).all():
         found[row.resource_id].append(Claim(Period(row.starts_at, row.ends_at), row.quantity))
     return found
 
@@ -157,10 +157,11 @@ def ways_out(session: Session, conflict: Conflict, period: Period, now: datetime
             and (within_limits(thing.limits, slot, now, tz) or (not was_allowed and slot.start >= now))
         )
         found += [_way(thing, slot, wanted, wanted, "slot") for slot in islice(usable, NEAREST)]
-    same_kind = Wish(kind=thing.kind, category=thing.category, capacity=thing.capacity, in_service_only=True)
+    same_kind = Wish(kind=thing.kind, category=thing.category, in_service_only=True)
     others = [other for other in catalog.find_things(session, same_kind) if other.id != thing.id]
     free = free_units(session, others, period)
-    others.sort(key=lambda other: (other.house_id != thing.house_id, other.code))
+    size = thing.capacity or thing.seats or 0
+    others.sort(key=lambda other: (abs((other.capacity or other.seats or 0) - size), other.code))
     elsewhere = (other for other in others if free[other.id] >= wanted)
     return found + [_way(other, period, wanted, free[other.id], "elsewhere") for other in islice(elsewhere, NEAREST)]
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
@@ -151,7 +152,13 @@ def between_check_and_insert() -> None:
     """Nothing; the race tests pause here, where a naive service would lose the race."""
 
 
-_RESERVATION = insert(Reservation.__table__).returning(Reservation.__table__.c.id)  # type: ignore[arg-type]
+# A reference drawn at random may be taken already: then no row is written, and another one is drawn.
+_RESERVATION = {
+    name: dialect.insert(Reservation)
+    .on_conflict_do_nothing(index_elements=["ref"])
+    .returning(Reservation.__table__.c.id)
+    for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
+}
 _LINE = insert(ReservationLine.__table__)  # type: ignore[arg-type]
 _EVENT = insert(ReservationEvent.__table__)  # type: ignore[arg-type]
 
@@ -170,27 +177,26 @@ def _store(
 ) -> list[Booked]:
     """Write the rows, one reservation a lender, and post their letters; plain inserts, this is the hot path."""
     connection = session.connection()
-    request = new_ref(now, tz)
     booked: list[Booked] = []
     for house_id, own in groupby(sorted(things, key=lambda t: t.house_id), key=lambda t: t.house_id):
-        ref, lent = request if not booked else new_ref(now, tz), list(own)
-        reservation_id = connection.execute(
-            _RESERVATION,
-            {
-                "ref": ref,
-                "kind": kind,
-                "request": request,
-                "lender_id": house_id,
-                "borrower_id": house_id if kind == "closure" else borrower.organisation_id,
-                "user_id": actor.user_id,
-                "starts_at": ask.period.start,
-                "ends_at": ask.period.end,
-                "status": status[house_id],
-                "purpose": ask.purpose,
-                "public": ask.public,
-                "created_at": now,
-            },
-        ).scalar_one()
+        lent = list(own)
+        facts = {
+            "kind": kind,
+            "lender_id": house_id,
+            "borrower_id": house_id if kind == "closure" else borrower.organisation_id,
+            "user_id": actor.user_id,
+            "starts_at": ask.period.start,
+            "ends_at": ask.period.end,
+            "status": status[house_id],
+            "purpose": ask.purpose,
+            "public": ask.public,
+            "created_at": now,
+        }
+        reservation_id = None
+        while reservation_id is None:
+            ref = new_ref(now, tz)
+            facts |= {"ref": ref, "request": booked[0].ref if booked else ref}
+            reservation_id = connection.execute(_RESERVATION[connection.dialect.name], facts).scalar()
         connection.execute(
             _LINE,
             [

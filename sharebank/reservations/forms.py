@@ -22,7 +22,7 @@ from wtforms import (
     TextAreaField,
     TimeField,
 )
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 
 from sharebank.core import web
 from sharebank.core.errors import Refused
@@ -46,7 +46,7 @@ class PeriodFields(Form):
     def validate_day(self, field: DateField) -> None:
         """A year nobody books in is a slip of the finger."""
         if field.data and not FIRST_DAY <= field.data <= LAST_DAY:
-            raise ValueError(_("Check the year."))
+            raise ValidationError(_("Check the year."))
 
     validate_last_day = validate_day
 

@@ -147,7 +147,7 @@ def plan(
     """The planning of one house or all, of one kind or all."""
     first, days = span(view, day)
     connection = session.connection()
-    shelves = [Shelf._make(row) for row in connection.execute(_SHELVES, {"house": house, "kind": kind})]
+    shelves = [Shelf._make(row) for row in connection.execute(_SHELVES, {"house": house, "kind": kind}).all()]
     over = _period(first, days, tz)
     bars: dict[int, list[Bar]] = defaultdict(list)
     if shelves:
@@ -155,7 +155,7 @@ def plan(
         facts = {"ids": [shelf.id for shelf in shelves], "until": over.end, "since": over.start}
         lends, belongs, everything = actor.staff_ids, actor.organisation_ids, actor.admin
         me = actor.user_id
-        for row in connection.execute(_BARS, {**facts, "look_back": over.start - reach}):
+        for row in connection.execute(_BARS, {**facts, "look_back": over.start - reach}).all():
             resource_id, quantity, start, end, status, what, ref, purpose, public, lender, borrower, user = row
             if start >= over.end or end <= over.start:
                 continue  # only its buffers touch these days

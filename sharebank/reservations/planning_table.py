@@ -23,6 +23,8 @@ QUARTER = 15
 """Minutes of the day view's finest column."""
 FIRST_HOUR, LAST_HOUR = 7, 24
 OUT = ' class="out"'
+BEYOND = "…"
+"""Stands for a start or an end on another day."""
 
 
 def table_body(plan: Plan, today: date, link: Callable[[Shelf], str], day_link: Callable[[Shelf, date], str]) -> Markup:
@@ -37,11 +39,10 @@ class _Page:
     """Looked up once a page, not once a cell."""
 
     def __init__(self, plan: Plan, today: date) -> None:
-        states = ("requested", "approved", "collected", "returned")
-        self.states = {state: escape(web.state_word(state)) for state in states}
-        self.states |= {"closure": escape(gettext("Closed")), "busy": escape(gettext("Taken"))}
+        self.states = {state: escape(web.state_word(state)) for state in _MONTH_ORDER}
         self.book = escape(gettext("Book it"))
         self.out = escape(gettext("Out of service"))
+        self.all_day = escape(gettext("all day"))
         self.opens = first_hour(plan) * 60
         self.dates = plan.dates
         houses = {shelf.opening_hours: shelf.hours for shelf in plan.shelves}
@@ -55,6 +56,9 @@ def _cell(hours: Week, day: date, today: date) -> str:
     return "<td>" if hours[day.weekday()] else f"<td{OUT}>"
 
 
+_quoted = lru_cache(maxsize=1024)(quote)
+
+
 def _head(shelf: Shelf, page: _Page, link: str, rows: int = 1) -> str:
     span = f' rowspan="{rows}"' if rows > 1 else ""
     name = escape(shelf.name)
@@ -64,14 +68,22 @@ def _head(shelf: Shelf, page: _Page, link: str, rows: int = 1) -> str:
         if shelf.in_service
         else f"<small>{page.out}</small>"
     )
-    return f'<th scope="row"{span}><a class="name" href="/resources/{quote(shelf.code)}">{name}</a>{units} {act}</th>'
+    return f'<th scope="row"{span}><a class="name" href="/resources/{_quoted(shelf.code)}">{name}</a>{units} {act}</th>'
 
 
 def _label(bar: Bar, start: str, end: str, page: _Page, many: bool) -> str:
     count = f"{bar.quantity} × " if many else ""
+    hours = _hours(start, end, page)
     if not bar.label:
-        return f"{start}–{end} <small>{count}{page.states[bar.state]}</small>"
-    return f"{start}–{end} {count}{escape(bar.label)} <small>{page.states[bar.state]}</small>"
+        return f"{hours} <small>{count}{page.states[bar.state]}</small>"
+    return f"{hours} {count}{escape(bar.label)} <small>{page.states[bar.state]}</small>"
+
+
+def _hours(start: str, end: str, page: _Page) -> str:
+    """`14:00–18:00`; an arrow where it goes on beyond the day."""
+    if start == end == BEYOND:
+        return page.all_day
+    return f"→ {end}" if start == BEYOND else f"{start} →" if end == BEYOND else f"{start}–{end}"
 
 
 def _clock(at: datetime) -> str:
@@ -88,9 +100,11 @@ def _bar(bar: Bar, text: str) -> str:
 
 
 def first_hour(plan: Plan) -> int:
-    """The first hour of the day view: the usual one, earlier when somebody starts before it."""
-    starts = [bar.start.hour for bars in plan.bars.values() for bar in bars if bar.start.date() == plan.first]
-    return min([FIRST_HOUR, *starts])
+    """The first hour of the day view: the usual one, earlier when somebody starts or leaves before it."""
+    bars = [bar for bars in plan.bars.values() for bar in bars]
+    if any(bar.end.date() == plan.first > bar.start.date() and bar.end.hour < FIRST_HOUR for bar in bars):
+        return 0
+    return min([FIRST_HOUR, *(bar.start.hour for bar in bars if bar.start.date() == plan.first)])
 
 
 def _day_rows(plan: Plan, shelf: Shelf, page: _Page, link: str, _day_link: object) -> str:
@@ -134,14 +148,14 @@ def _free(ranges: tuple[tuple[int, int], ...], at: int, until: int) -> str:
 
 
 def _from(bar: Bar, day: date) -> str:
-    return _clock(bar.start) if bar.start.date() == day else "…"
+    return _clock(bar.start) if bar.start.date() == day else BEYOND
 
 
 def _until(bar: Bar, day: date) -> str:
     """The end of a bar on one day; midnight belongs to the day it ends."""
     if bar.end.date() == day:
         return _clock(bar.end)
-    return "24:00" if bar.end == datetime.combine(day + timedelta(days=1), time()) else "…"
+    return "24:00" if bar.end == datetime.combine(day + timedelta(days=1), time()) else BEYOND
 
 
 def _by_day(plan: Plan, shelf: Shelf) -> list[list[Bar]]:

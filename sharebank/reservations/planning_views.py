@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from flask import render_template, request
 from flask_babel import gettext as _
 from wtforms import Form, SelectField
 from wtforms.fields import DateField
-from wtforms.validators import Optional
+from wtforms.validators import Optional, ValidationError
 
 from sharebank.accounts import directory
 from sharebank.accounts.web import me
@@ -33,7 +33,7 @@ class PlanningForm(Form):
     def validate_date(self, field: DateField) -> None:
         """Far from any calendar, the arithmetic of days ends."""
         if field.data and not FIRST_DAY <= field.data <= LAST_DAY:
-            raise ValueError(_("Check the year."))
+            raise ValidationError(_("Check the year."))
 
 
 @bp.get("/planning")
@@ -50,7 +50,9 @@ def planning() -> Page:
     view = form.view.data if form.view.data in VIEWS else "week"
     found = plan(db.session(), me(), view, day, web.tz(), house=form.house.data, kind=form.kind.data)
     listed = "list" in request.args
-    args = {"view": view, "date": day.isoformat(), "house": form.house.data, "kind": form.kind.data}
+    # Fourteen links a page: quoted once, for a reader may have put anything in the address.
+    args = {"view": view, "date": day.isoformat(), "house": quote(form.house.data), "kind": quote(form.kind.data)}
+    stem = f"{request.path}?"
     page = render_template(
         "reservations/planning.html",
         form=form,
@@ -61,7 +63,7 @@ def planning() -> Page:
         body="" if listed else table_body(found, today(), _booking_link(found, day), _day_link(form.kind.data)),
         listed=listed,
         entries=list_entries(found) if listed else (),
-        address=lambda **change: f"{request.path}?{urlencode(args | change)}",
+        address=lambda **change: stem + "&".join(f"{name}={value}" for name, value in (args | change).items()),
         before=step(view, day, -1).isoformat(),
         after=step(view, day, 1).isoformat(),
     )

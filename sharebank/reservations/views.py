@@ -22,6 +22,7 @@ from sharebank.core.period import Period, local_period, to_local
 from sharebank.reservations import desk, searching
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.forms import (
+    LARGEST,
     MOST_LINES,
     AskForm,
     ClosureForm,
@@ -158,7 +159,7 @@ def _ask_form(form: AskForm) -> AskForm:
 
 def _ask_page(form: AskForm, status: int, refused: Refused | None = None) -> Page:
     session, actor = db.session(), me()
-    wants = {line["code"]: line["quantity"] or 0 for line in form.lines.data if line["code"]}
+    wants = {line["code"]: min(line["quantity"] or 0, LARGEST) for line in form.lines.data if line["code"]}
     things = list(catalog.things_by_code(session, wants).values())
     period = None
     if all(field.data is not None for field in (form.day, form.start, form.end)):

@@ -134,6 +134,7 @@ CELLS = [
     pytest.param(cells.QUANTITY, "4294967296", "out_of_bounds", id="beyond 31 bits"),
     pytest.param(cells.EMAIL, "Linh@Example.org", "linh@example.org", id="address in small letters"),
     pytest.param(cells.EMAIL, "linh@example", "bad_email", id="no address"),
+    pytest.param(cells.EMAIL, "lınh@example.org", "bad_email", id="a letter that only looks the same"),
     pytest.param(cells.code(), "MCNG-R01", "MCNG-R01", id="code"),
     pytest.param(cells.code(), "a/b", "bad_code", id="no code"),
     pytest.param(cells.code(), "A" * 21, "long_text", id="long code"),

@@ -16,6 +16,7 @@ from sharebank.api.models import IdempotentAnswer
 from sharebank.core import clock
 from sharebank.core.db import transaction
 from sharebank.notifications.models import Letter
+from sharebank.reservations import booking
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from tests import world
 from tests.web.api_client import API, Program, ask, fresh, stored, token_of
@@ -246,6 +247,15 @@ def test_a_bad_value_is_named_and_nothing_stored(as_: As, subtests: pytest.Subte
         with subtests.test(str(change)):
             assert fields(program.post("/reservations", body)) == where
             assert stored(*EVERYTHING) == [0] * 5
+
+
+def test_a_reference_that_is_taken_is_drawn_again(as_: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    refs = iter(["R26-BBBBBB", "R26-BBBBBB", "R26-CCCCCC", "R26-CCCCCC", "R26-DDDDDD"])
+    monkeypatch.setattr(booking, "new_ref", lambda now, tz: next(refs))
+    program = as_("staff")
+    assert [one["ref"] for one in program.post("/reservations", ask(("MCNG-R01", 1))).json] == ["R26-BBBBBB"]
+    both = program.post("/reservations", ask(("MCNG-R03", 1), ("STN-K03", 1))).json
+    assert [one["ref"] for one in both] == ["R26-CCCCCC", "R26-DDDDDD"]
 
 
 # -- reading reservations ----------------------------------------------------------------------------
