@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as Answer
 
 from config import Settings
+from sharebank.accounts.actor import Actor
 from sharebank.accounts.people_views import bp as accounts
 from sharebank.accounts.web import actor_or_none, load_visitor
 from sharebank.api.problems import of_refusal, problem
@@ -25,7 +26,7 @@ from sharebank.api.views import bp as api
 from sharebank.catalog.views import bp as catalog
 from sharebank.core import texts, web
 from sharebank.core.db import db, engine_options, tune
-from sharebank.core.errors import Refused
+from sharebank.core.errors import N_, Refused
 from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
 from sharebank.reservations.planning_views import bp as reservations
@@ -125,21 +126,24 @@ def _is_demo() -> bool:
 _DEMO = select(Fact.name).where(Fact.name == "demo")
 
 
-def _nav(actor: Any) -> list[dict[str, Any]]:
-    """The main menu, one entry a place a person goes to."""
+# The main menu, one entry a place a person goes to: its page, its name, and the pages that belong to it.
+_PLACES = (
+    ("reservations.search", N_("Book"), ("reservations.search", "reservations.new", "reservations.create")),
+    ("reservations.planning", N_("Planning"), ("reservations.planning", "reservations.closure")),
+    ("catalog.resources", N_("Catalogue"), ("catalog.",)),
+    ("reservations.index", N_("Reservations"), ("reservations.index", "reservations.show", "reservations.decide")),
+    ("accounts.people", N_("People"), ("accounts.people", "accounts.new_person", "accounts.seat")),
+)
+
+
+def _nav(actor: Actor | None) -> list[dict[str, Any]]:
+    """The menu of this reader; the last place is for those who manage somebody."""
     if actor is None:
         return []
-    places = [
-        ("reservations.search", gettext("Book")),
-        ("reservations.planning", gettext("Planning")),
-        ("catalog.resources", gettext("Catalogue")),
-        ("reservations.index", gettext("Reservations")),
-    ]
-    if actor.manager_ids:
-        places.append(("accounts.people", gettext("People")))
+    here = request.endpoint or ""
     return [
-        {"label": label, "url": url_for(endpoint), "current": request.endpoint == endpoint}
-        for endpoint, label in places
+        {"label": gettext(name), "url": url_for(endpoint), "current": here.startswith(pages)}
+        for endpoint, name, pages in (_PLACES if actor.manager_ids else _PLACES[:-1])
     ]
 
 

@@ -23,10 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 FRENCH = ROOT / "sharebank/translations/fr/LC_MESSAGES/messages.po"
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|%%")
 # A plain space, or none, where French wants a no-break one. Times (18:30), addresses and codes are left alone.
-LOOSE = re.compile(r"(?<![\u202f\u00a0])[;!?»](?![\w&])|(?<![\u202f\u00a0\d/a-z]):(?=\s|$)|«(?![\u202f\u00a0])|[\w]'[\w]")
+LOOSE = re.compile(
+    r"(?<![\u202f\u00a0])[;!?»](?![\w&])|(?<![\u202f\u00a0\d/a-z]):(?=\s|$)|«(?![\u202f\u00a0])|[\w]'[\w]"
+)
 # The blocks that hold names of classes go first, whole.
 JINJA = re.compile(
-    r"{% block (?:wide|body_class|page_class) %}.*?{% endblock %}|{#.*?#}|{%-?\s*trans\b.*?endtrans\s*-?%}|{%.*?%}|{{.*?}}", re.DOTALL
+    r"{% block (?:wide|body_class|page_class) %}.*?{% endblock %}|{#.*?#}|"
+    r"{%-?\s*trans\b.*?endtrans\s*-?%}|{%.*?%}|{{.*?}}",
+    re.DOTALL,
 )
 # Names, and signs that read the same in every language.
 SAME_EVERYWHERE = re.compile(r"sharebank|Français|English|[\W\d_]+|m²|px|JSON|API|OpenAPI|[A-Z]{2,}")
@@ -70,6 +74,9 @@ def wrong_sentences() -> Iterator[str]:
                 yield f"typography near {loose.group()!r}: {text!r}"
 
 
+SPOKEN = ("title", "alt", "placeholder", "aria-label")
+
+
 class _Visible(HTMLParser):
     """Collects what a reader would see: text, and the attributes that are read out."""
 
@@ -80,7 +87,7 @@ class _Visible(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.skipping += tag in ("style", "script")
-        self.found += [value for name, value in attrs if value and name in ("title", "alt", "placeholder", "aria-label")]
+        self.found += [value for name, value in attrs if value and name in SPOKEN]
 
     def handle_endtag(self, tag: str) -> None:
         self.skipping -= tag in ("style", "script")

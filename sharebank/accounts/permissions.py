@@ -20,7 +20,6 @@ class Loan(Protocol):
     user_id: int
 
 
-
 def _lends(actor: Actor, loan: Loan) -> bool:
     return actor.admin or loan.lender_id in actor.staff_ids
 
@@ -49,9 +48,18 @@ HOUSE: dict[str, Callable[[Actor, int], bool]] = {
     "see_agenda": _staff_of,
 }
 
+
+def _belongs(actor: Actor, body: Role) -> bool:
+    return body.organisation_id in actor.organisation_ids
+
+
+def _manages(actor: Actor, body: Role) -> bool:
+    return bool({body.organisation_id, body.house_id} & actor.manager_ids)
+
+
 BODY: dict[str, Callable[[Actor, Role], bool]] = {
-    "borrow_for": lambda actor, body: actor.admin or body.organisation_id in actor.organisation_ids or body.house_id in actor.staff_ids,
-    "manage_members": lambda actor, body: actor.admin or bool({body.organisation_id, body.house_id} & actor.manager_ids),
+    "borrow_for": lambda actor, body: actor.admin or _belongs(actor, body) or body.house_id in actor.staff_ids,
+    "manage_members": lambda actor, body: actor.admin or _manages(actor, body),
 }
 
 

@@ -21,6 +21,8 @@ from sharebank.reservations.planning import VIEWS, Plan, Shelf, plan, step
 from sharebank.reservations.planning_table import LAST_HOUR, first_hour, table_body
 from sharebank.reservations.views import Page, bp, today
 
+__all__ = ["bp"]
+
 
 class PlanningForm(Form):
     """Which planning."""

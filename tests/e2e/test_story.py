@@ -71,9 +71,7 @@ def planned(page: Page) -> object:
     return page.locator(".bar").filter(has_text="Repas de la chorale")
 
 
-def test_what_is_taken_is_said_with_ways_out_one_tap_away(
-    site: Site, phone: Callable[..., BrowserContext]
-) -> None:
+def test_what_is_taken_is_said_with_ways_out_one_tap_away(site: Site, phone: Callable[..., BrowserContext]) -> None:
     context = phone()
     site.sign_in(context, MEMBER)
     page = context.new_page()

@@ -276,6 +276,13 @@ def test_everybody_sees_their_own_and_what_their_house_lends(as_: As) -> None:
     assert seen("staff.stn") == sorted([chorale_there, chess])
     assert seen("member") == sorted([chorale_here, chorale_there])
     assert seen("other") == [chess]
+    for query in (
+        {"organisation": "ECHECS"},
+        {"resource": "STN-R01"},
+        {"organisation": "ECHECS", "resource": "STN-R01"},
+    ):
+        for name, found in {"member": 0, "staff": 0, "staff.stn": 1, "other": 1, "admin": 1}.items():
+            assert len(as_(name).get("/reservations", **query).json["items"]) == found, (name, query)
     ref = as_("other").get("/reservations").json["items"][0]["ref"]
     for name, status in {"admin": 200, "staff.stn": 200, "other": 200, "member": 404, "staff": 404}.items():
         assert as_(name).get(f"/reservations/{ref}").status_code == status

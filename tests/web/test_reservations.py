@@ -50,8 +50,8 @@ def counted(app: Flask) -> tuple[int, ...]:
 def book(actor: Any, code: str = "MCNG-R01", quantity: int = 1, body: str = "ECHECS", **when: Any) -> str:
     """A booking made beforehand; its reference."""
     with transaction() as session:
-        period = when.get("period") or world.at(28, "14:00", "18:00")
-        return booking.book(session, actor, Ask(body, "Tournoi", period, {code: quantity}), world.NOW, world.PARIS)[0].ref
+        ask = Ask(body, "Tournoi", when.get("period") or world.at(28, "14:00", "18:00"), {code: quantity})
+        return booking.book(session, actor, ask, world.NOW, world.PARIS)[0].ref
 
 
 def test_search_answers_a_number_of_people_with_places_and_seats_free_first(signed_in: SignedIn) -> None:
@@ -150,9 +150,7 @@ def test_the_owners_staff_read_who_has_it(signed_in: SignedIn, actor: Callable[[
         (form(("MCNG-R01", 1), purpose="nul \0"), 400),
     ],
 )
-def test_a_bad_request_stores_nothing(
-    data: dict[str, str], status: int, app: Flask, signed_in: SignedIn
-) -> None:
+def test_a_bad_request_stores_nothing(data: dict[str, str], status: int, app: Flask, signed_in: SignedIn) -> None:
     answer = signed_in("member@example.org").post("/reservations/new", data=data)
     assert answer.status_code == status
     assert counted(app) == (0, 0, 0, 0)
