@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 END = b"\r\n\r\n"
+VISIT = 20
+"""Requests a visitor makes before the next one comes, on a new connection: a worker does not keep the same ones."""
 
 
 class BadAnswer(Exception):
@@ -40,6 +42,7 @@ class _Line:
 
     socket: socket.socket
     since: float = 0.0
+    asked: int = 0
     answer: bytearray = field(default_factory=bytearray)
     length: int = -1
 
@@ -88,18 +91,10 @@ def load(port: int, messages: Iterator[bytes], clients: int, seconds: float, exp
     """
     status = b"HTTP/1.1 %d" % expect
     selector, timing = selectors.DefaultSelector(), Timing()
-    lines = []
-    for _ in range(clients):
-        line = _Line(socket.create_connection(("127.0.0.1", port), 30))
-        line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(line.socket, selectors.EVENT_READ, line)
-        lines.append(line)
-        # One after the other, as visitors come: those who arrive at once all land on one worker.
-        time.sleep(0.01)
     now = time.perf_counter()
     counted, until = now + warm, now + warm + seconds
-    for line in lines:
-        _send(line, messages)
+    for _ in range(clients):
+        _send(_open(port, selector), messages)
     busy = clients
     while busy:
         for key, _ in selector.select(30) or _nothing():
@@ -111,14 +106,24 @@ def load(port: int, messages: Iterator[bytes], clients: int, seconds: float, exp
                 raise BadAnswer(bytes(line.answer[:1500]).decode(errors="replace"))
             if line.since >= counted and now <= until:
                 timing.times.append(now - line.since)
-            if now < until:
-                _send(line, messages)
-            else:
+            if now >= until or line.asked == VISIT:
+                selector.unregister(line.socket)
+                line.socket.close()
+            if now >= until:
                 busy -= 1
-    for line in lines:
-        line.socket.close()
+            elif line.asked == VISIT:
+                _send(_open(port, selector), messages)
+            else:
+                _send(line, messages)
     timing.elapsed = seconds
     return timing
+
+
+def _open(port: int, selector: selectors.BaseSelector) -> _Line:
+    line = _Line(socket.create_connection(("127.0.0.1", port), 30))
+    line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    selector.register(line.socket, selectors.EVENT_READ, line)
+    return line
 
 
 def _nothing() -> list[tuple[selectors.SelectorKey, int]]:
@@ -128,6 +133,7 @@ def _nothing() -> list[tuple[selectors.SelectorKey, int]]:
 def _send(line: _Line, messages: Iterator[bytes]) -> None:
     line.answer.clear()
     line.length = -1
+    line.asked += 1
     message = next(messages)
     line.since = time.perf_counter()
     line.socket.sendall(message)
