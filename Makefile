@@ -94,7 +94,7 @@ messages: install-dev
 		--output-file=$(catalogues)/messages.pot .
 	@for po in $(catalogues)/*/LC_MESSAGES/messages.po; do \
 		locale=$${po#$(catalogues)/}; locale=$${locale%%/*}; \
-		$(bin)/pybabel --quiet update --no-fuzzy-matching --omit-header --ignore-obsolete --locale=$$locale \
+		$(bin)/pybabel --quiet update --no-fuzzy-matching --ignore-obsolete --locale=$$locale \
 			--input-file=$(catalogues)/messages.pot --output-dir=$(catalogues) || exit 1; \
 	done
 
