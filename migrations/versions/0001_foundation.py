@@ -213,20 +213,25 @@ ALTER TABLE reservation_line ADD CONSTRAINT reservation_line_never_twice EXCLUDE
     f"""
 CREATE FUNCTION reservation_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- In the order bookings take them: else one that takes two things and one that gives them back could each hold one.
+    PERFORM 1 FROM resource WHERE id IN (SELECT resource_id FROM reservation_line WHERE reservation_id = NEW.id)
+    ORDER BY id FOR NO KEY UPDATE;
     IF OLD.starts_at <> NEW.starts_at OR OLD.ends_at <> NEW.ends_at THEN
         UPDATE reservation_line
         SET starts_at = NEW.starts_at + EXTRACT(EPOCH FROM starts_at - OLD.starts_at) * interval '1 second',
             ends_at = NEW.ends_at + EXTRACT(EPOCH FROM ends_at - OLD.ends_at) * interval '1 second'
         WHERE reservation_id = NEW.id;
-    ELSIF (OLD.status IN {HOLDING}) <> (NEW.status IN {HOLDING}) THEN
+    ELSE
         UPDATE reservation_line SET holds = NEW.status IN {HOLDING} WHERE reservation_id = NEW.id;
     END IF;
     RETURN NULL;
 END $$
 """,
-    """
-CREATE TRIGGER reservation_guard AFTER UPDATE OF status, starts_at, ends_at
-ON reservation FOR EACH ROW EXECUTE FUNCTION reservation_guard()
+    f"""
+CREATE TRIGGER reservation_guard AFTER UPDATE OF status, starts_at, ends_at ON reservation FOR EACH ROW
+WHEN (OLD.starts_at <> NEW.starts_at OR OLD.ends_at <> NEW.ends_at
+      OR (OLD.status IN {HOLDING}) <> (NEW.status IN {HOLDING}))
+EXECUTE FUNCTION reservation_guard()
 """,
     """
 CREATE FUNCTION resource_quantity_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -363,7 +368,9 @@ def upgrade() -> None:
         sa.Column("leased_until", INSTANT, nullable=True),
         sa.Column("sent_at", INSTANT, nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.CheckConstraint("state IN ('queued', 'sending', 'sent', 'dead')", name=op.f("ck_letter_state")),
+        sa.CheckConstraint(
+            "state IN ('queued', 'digest', 'sending', 'sent', 'withdrawn', 'dead')", name=op.f("ck_letter_state")
+        ),
         sa.ForeignKeyConstraint(
             ["user_id"], ["user_account.id"], name=op.f("fk_letter_user_id_user_account"), ondelete="SET NULL"
         ),

@@ -53,6 +53,8 @@ class User(Base):
     locale: Mapped[str] = mapped_column(String(2), default="fr")
     password_hash: Mapped[str | None] = mapped_column(String(200))
     """argon2; none until the invitation is accepted."""
+    letters: Mapped[str] = mapped_column(String(10), default="at_once", server_default="at_once")
+    """How to write to this person: `at_once`, a daily `digest`, or `acts` (only what needs an act of theirs)."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     memberships: Mapped[list[Membership]] = relationship(

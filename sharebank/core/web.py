@@ -37,7 +37,8 @@ def public(view: View) -> View:
 
 def locale_code() -> str:
     """`fr` or `en`."""
-    return str(get_locale() or "fr")[:2]
+    locale = get_locale()
+    return locale.language if locale else "fr"
 
 
 # -- dates, times, money, as the reader's language writes them -----------------------------------

@@ -16,7 +16,9 @@ class Letter(Base):
 
     __tablename__ = "letter"
     __table_args__ = (
-        CheckConstraint("state IN ('queued', 'sending', 'sent', 'dead')", name="state"),
+        CheckConstraint(
+            "state IN ('queued', 'digest', 'sending', 'sent', 'withdrawn', 'dead')", name="state"
+        ),
         Index(None, "state", "due_at"),
     )
 
@@ -38,4 +40,32 @@ class Letter(Base):
     due_at: Mapped[datetime] = mapped_column(Instant)
     leased_until: Mapped[datetime | None] = mapped_column(Instant)
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    error: Mapped[str | None] = mapped_column(Text)
+    # As its reader saw it, kept once it was written out; what only the reader may know is left out.
+    subject: Mapped[str | None] = mapped_column(String(400))
+    text: Mapped[str | None] = mapped_column(Text)
+    html: Mapped[str | None] = mapped_column(Text)
+
+
+class AddressTrouble(Base):
+    """An address a mail server refused for good; gone again when a letter gets through or the address changes."""
+
+    __tablename__ = "address_trouble"
+
+    address: Mapped[str] = mapped_column(String(254), primary_key=True)
+    since: Mapped[datetime] = mapped_column(Instant)
+    error: Mapped[str] = mapped_column(Text)
+
+
+class JobRun(Base):
+    """One run of a job of the timetable: when, what it did, what went wrong."""
+
+    __tablename__ = "job_run"
+    __table_args__ = (Index(None, "job", "started_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime] = mapped_column(Instant)
+    finished_at: Mapped[datetime | None] = mapped_column(Instant)
+    did: Mapped[dict[str, int] | None] = mapped_column(JSON)
     error: Mapped[str | None] = mapped_column(Text)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,7 +20,7 @@ from sharebank.accounts.permissions import may_loan
 from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource
 from sharebank.catalog.service import Thing, Wish
-from sharebank.core.period import Period, to_local
+from sharebank.core.period import NonexistentTime, Period, to_local, to_utc
 from sharebank.reservations.models import Reservation, ReservationLine
 from sharebank.reservations.rules import Claim, Collision, Conflict, Use, WayOut, free_starts, peak, uses, within_limits
 
@@ -146,9 +147,11 @@ def ways_out(session: Session, conflict: Conflict, period: Period, now: datetime
     if wanted <= thing.quantity:
         taken = claims(session, [thing], Period(hold.start - REACH, hold.end + REACH))[thing.id]
         was_open, was_allowed = open_for(thing, period, tz), within_limits(thing.limits, period, now, tz)
+        before = period.start - hold.start
+        same_hour = [start - before for start in same_hour_starts(period, tz)]
         slots = (
             period.moved(slot.start - hold.start)
-            for slot in free_starts(taken, thing.quantity, wanted, hold, reach=REACH)
+            for slot in free_starts(taken, thing.quantity, wanted, hold, reach=REACH, also=same_hour)
         )
         usable = (
             slot
@@ -164,6 +167,14 @@ def ways_out(session: Session, conflict: Conflict, period: Period, now: datetime
     others.sort(key=lambda other: (abs((other.capacity or other.seats or 0) - size), other.code))
     elsewhere = (other for other in others if free[other.id] >= wanted)
     return found + [_way(other, period, wanted, free[other.id], "elsewhere") for other in islice(elsewhere, NEAREST)]
+
+
+def same_hour_starts(period: Period, tz: ZoneInfo) -> Iterator[datetime]:
+    """The hour it was wished for, on the wall, on each other day within reach."""
+    wall = to_local(period.start, tz)
+    for days in range(-REACH.days, REACH.days + 1):
+        with suppress(NonexistentTime):
+            yield to_utc(wall + timedelta(days=days), tz)
 
 
 def _way(thing: Thing, period: Period, quantity: int, free: int, kind: str) -> WayOut:

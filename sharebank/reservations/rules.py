@@ -122,13 +122,20 @@ def peak(claims: Iterable[Claim], over: Period) -> int:
 
 
 def free_starts(
-    claims: Sequence[Claim], quantity: int, wanted: int, hold: Period, *, reach: timedelta
+    claims: Sequence[Claim],
+    quantity: int,
+    wanted: int,
+    hold: Period,
+    *,
+    reach: timedelta,
+    also: Iterable[datetime] = (),
 ) -> Iterator[Period]:
     """Periods of `hold`'s length in which `wanted` units are free, nearest to it first, within `reach` of it.
 
-    Only edges matter: a nearest slot starts where something ends, or ends where something starts.
+    Only edges matter: a nearest slot starts where something ends, or ends where something starts; `also` adds
+    starts that suit people for other reasons.
     """
-    edges = {hold.start}
+    edges = {hold.start, *also}
     for claim in claims:
         edges.add(claim.period.end)
         edges.add(claim.period.start - hold.length)
