@@ -261,7 +261,11 @@ def label_sheet() -> Page:
     ok = form.validate()
     things = browsing.to_label(session, actor, form.wish(), codes) if ok else []
     page = render_template(
-        "print/labels.html", form=form, places=labels.places(things, form.start.data or 1), codes=codes
+        "print/labels.html",
+        form=form,
+        places=labels.places(things, form.start.data or 1),
+        codes=codes,
+        qr=lambda code: labels.qr_data(web.absolute("catalog.label", code=code)),
     )
     return page, 200 if ok else 422
 

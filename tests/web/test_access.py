@@ -161,7 +161,7 @@ def address(app: Flask, rule: Rule, name: str, samples: dict[str, Any]) -> str:
     """The rule's address with the samples filled in."""
     values = {key: samples.get(key) for key in rule.arguments}
     if "act" in values:
-        values["act"] = name.partition(" ")[2] or "delete"
+        values["act"] = name.partition(" ")[2] or "later"
     with app.test_request_context():
         path = app.url_map.bind("localhost").build(rule.endpoint, values)
     return path + ("?house=MCNG" if rule.endpoint == "catalog.new" else "")
