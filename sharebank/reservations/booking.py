@@ -236,7 +236,7 @@ def _write_letters(session: Session, actor: Actor, ask: Ask, borrower: Role, don
         "things": [[thing.name, quantity] for thing, quantity in done.things],
         "by": actor.name,
     }
-    me = Recipient(actor.email, actor.name, actor.locale, actor.user_id)
+    me = Recipient(actor.email, actor.name, actor.locale, actor.user_id, actor.letters)
     post(session, f"reservation:{done.ref}:{done.status}", f"reservation_{done.status}", [me], facts, now)
     if done.status == "requested":
         managers = directory.managers(session, done.lender_id)

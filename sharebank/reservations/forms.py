@@ -24,6 +24,8 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 
+from sharebank.accounts.forms import options
+from sharebank.catalog.forms import ANY, KINDS
 from sharebank.core import web
 from sharebank.core.errors import Refused
 from sharebank.core.period import Period, local_period
@@ -31,8 +33,6 @@ from sharebank.core.period import Period, local_period
 LARGEST = 100_000
 MOST_LINES = 40
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
-ANY = ("", _("Any"))
-KINDS = [ANY, ("room", _("Rooms")), ("vehicle", _("Vehicles")), ("equipment", _("Equipment"))]
 
 
 class PeriodFields(Form):
@@ -81,8 +81,8 @@ class SearchForm(PeriodFields):
 
     def offer(self, houses: Sequence[Any], categories: Sequence[str]) -> None:
         """What the lists hold today."""
-        self.house.choices = [ANY, *((house.code, house.name) for house in houses)]
-        self.category.choices = [ANY, *((name, name) for name in categories)]
+        self.house.choices = [ANY, *options({house.code: house.name for house in houses})]
+        self.category.choices = [ANY, *options({name: name for name in categories})]
 
 
 def coming_saturday(today: date) -> tuple[datetime, datetime]:

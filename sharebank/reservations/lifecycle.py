@@ -1,8 +1,9 @@
-"""The life of a reservation after it was made: approve, decline, cancel, collect, return."""
+"""The life of a reservation after it was made: approve, decline, cancel, collect, return; or time runs out."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_loan, require
 from sharebank.core.errors import NotFound
-from sharebank.notifications.service import Recipient, post
+from sharebank.notifications.service import post, withdraw
 from sharebank.reservations.models import Reservation, ReservationEvent
 from sharebank.reservations.rules import transition
 
@@ -46,8 +47,43 @@ def change(session: Session, actor: Actor, ref: str, act: str, why: str, now: da
 
 
 def _tell(session: Session, actor: Actor, loan: Reservation, why: str, now: datetime) -> None:
-    """Whoever asked reads of it, and the owner's managers when the borrower acted; nobody reads of their own act."""
-    facts = {
+    """Whoever asked reads of it, and the owner's managers when the borrower acted; nobody reads of their own act.
+
+    What was still waiting to be sent is no longer so: it is taken back, and who was never told that there is something
+    to decide need not hear that there is nothing any more.
+    """
+    unaware = {address for template, address in withdraw(session, about(loan)) if template == "reservation_to_decide"}
+    readers = [directory.reader(loan.user)]
+    if loan.lender_id not in actor.staff_ids:
+        readers += [one for one in directory.managers(session, loan.lender_id) if one.email not in unaware]
+    others = {reader.user_id: reader for reader in readers if reader.user_id != actor.user_id}
+    facts = facts_of(loan, by=actor.name, why=why)
+    post(session, f"{about(loan)}{loan.status}", f"reservation_{loan.status}", others.values(), facts, now)
+
+
+def expire(session: Session, ref: str, now: datetime) -> bool:
+    """Let a request go that nobody answered before its time came; the event is nobody's. False when it was answered."""
+    waiting = (Reservation.ref == ref, Reservation.status == "requested", Reservation.starts_at <= now)
+    query = select(Reservation).where(*waiting).with_for_update().execution_options(populate_existing=True)
+    loan = session.scalar(query)
+    if loan is None:
+        return False
+    loan.status = "expired"
+    loan.events.append(ReservationEvent(at=now, user_id=None, status=loan.status, why=""))
+    session.flush()
+    withdraw(session, about(loan))
+    post(session, f"{about(loan)}expired", "reservation_expired", [directory.reader(loan.user)], facts_of(loan), now)
+    return True
+
+
+def about(loan: Reservation) -> str:
+    """How the keys of all letters about a reservation begin."""
+    return f"reservation:{loan.ref}:"
+
+
+def facts_of(loan: Reservation, **more: str) -> dict[str, Any]:
+    """What letters say of a reservation, as plain JSON values."""
+    return {
         "ref": loan.ref,
         "purpose": loan.purpose,
         "borrower": loan.borrower.name,
@@ -55,11 +91,5 @@ def _tell(session: Session, actor: Actor, loan: Reservation, why: str, now: date
         "starts_at": loan.starts_at.isoformat(),
         "ends_at": loan.ends_at.isoformat(),
         "things": [[line.resource.name, line.quantity] for line in loan.lines],
-        "by": actor.name,
-        "why": why,
+        **more,
     }
-    readers = [Recipient(loan.user.email, loan.user.name, loan.user.locale, loan.user.id)]
-    if loan.lender_id not in actor.staff_ids:
-        readers += directory.managers(session, loan.lender_id)
-    others = {reader.user_id: reader for reader in readers if reader.user_id != actor.user_id}
-    post(session, f"reservation:{loan.ref}:{loan.status}", f"reservation_{loan.status}", others.values(), facts, now)

@@ -13,10 +13,12 @@ from wtforms.fields import DateField
 from wtforms.validators import Optional, ValidationError
 
 from sharebank.accounts import directory
+from sharebank.accounts.forms import options
 from sharebank.accounts.web import me
+from sharebank.catalog.forms import ANY, KINDS
 from sharebank.core import web
 from sharebank.core.db import db
-from sharebank.reservations.forms import ANY, FIRST_DAY, KINDS, LAST_DAY
+from sharebank.reservations.forms import FIRST_DAY, LAST_DAY
 from sharebank.reservations.planning import VIEWS, Plan, Shelf, plan, step
 from sharebank.reservations.planning_table import LAST_HOUR, first_hour, table_body
 from sharebank.reservations.views import Page, bp, today
@@ -27,7 +29,7 @@ __all__ = ["bp"]
 class PlanningForm(Form):
     """Which planning."""
 
-    view = SelectField(choices=[(view, view) for view in VIEWS], default="week")
+    view = SelectField(choices=options({view: view for view in VIEWS}), default="week")
     date = DateField(validators=[Optional()])
     house = SelectField(default="")
     kind = SelectField(choices=KINDS, default="")
@@ -43,7 +45,7 @@ def planning() -> Page:
     """Who has what when."""
     houses = directory.houses(db.session())
     form = PlanningForm(request.args)
-    form.house.choices = [ANY, *((house.code, house.name) for house in houses)]
+    form.house.choices = [ANY, *options({house.code: house.name for house in houses})]
     # Everything has its usual value; `house=` empty means all, no `house` means one's own.
     for field, usual in ((form.view, "week"), (form.house, me().house), (form.kind, "")):
         if field.name not in request.args:

@@ -62,6 +62,25 @@ def transition(act: str, state: str, why: str) -> str:
     return rule.target
 
 
+# -- what the clock asks for -----------------------------------------------------------------------
+
+REMIND_BEFORE_START = timedelta(days=1)
+REMIND_BEFORE_END = timedelta(hours=2)
+WORTH_A_REMINDER = timedelta(hours=6)
+"""Whoever borrows for less knows when it ends."""
+LATE_AFTER = timedelta(hours=1)
+"""What comes back within the hour is not late enough for a letter."""
+LATE_UNTIL = timedelta(days=30)
+"""After so long a letter a day helps nobody: people talk."""
+ANSWER_WITHIN = timedelta(days=2)
+"""A request that waits longer is brought to the managers' mind."""
+
+
+def days_late(ends_at: datetime, now: datetime) -> int:
+    """Whole days since it should have been back: one letter for each."""
+    return (now - ends_at) // timedelta(days=1)
+
+
 def reached(state: str, states: Sequence[str]) -> str:
     """The last good step before a reservation was declined, cancelled or expired."""
     good = [past for past in states if past not in ("declined", "cancelled", "expired")]

@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts import directory
+from sharebank.accounts.forms import options
 from sharebank.accounts.permissions import may_loan
 from sharebank.accounts.web import me
 from sharebank.catalog import service as catalog
@@ -153,7 +154,7 @@ def _said(booked: list[Any]) -> str:
 
 def _ask_form(form: AskForm) -> AskForm:
     bodies = directory.borrowable_for(db.session(), me())
-    form.organisation.choices = [(body.organisation, body.name) for body in bodies]
+    form.organisation.choices = options({body.organisation: body.name for body in bodies})
     return form
 
 
