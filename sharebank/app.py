@@ -19,6 +19,8 @@ from werkzeug.wrappers import Response as Answer
 
 from config import Settings
 from sharebank.accounts.actor import Actor
+from sharebank.accounts.letters_views import bp as letters
+from sharebank.accounts.letters_views import stop as stop_letters
 from sharebank.accounts.people_views import bp as accounts
 from sharebank.accounts.web import actor_or_none, load_visitor
 from sharebank.api.problems import of_refusal, problem
@@ -30,8 +32,10 @@ from sharebank.core.errors import N_, Refused
 from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
 from sharebank.reservations.planning_views import bp as reservations
+from sharebank.watch import bp as watch
+from sharebank.watch import letters_trouble
 
-ROOMS = (health, accounts, catalog, reservations, api)
+ROOMS = (health, accounts, letters, catalog, reservations, api, watch)
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("fr", "en")
 CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -78,6 +82,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in ROOMS:
         app.register_blueprint(room)
     csrf.exempt(api)  # programs carry a token and no cookie
+    csrf.exempt(stop_letters)  # so do mail programs: the token of RFC 8058 is in the address
+    app.extensions["watches"] = {"letters": letters_trouble}
     app.before_request(_gate)
     app.context_processor(_everywhere)
     app.after_request(_finish)
@@ -132,7 +138,11 @@ _PLACES = (
     ("reservations.planning", N_("Planning"), ("reservations.planning", "reservations.closure")),
     ("catalog.resources", N_("Catalogue"), ("catalog.",)),
     ("reservations.index", N_("Reservations"), ("reservations.index", "reservations.show", "reservations.decide")),
-    ("accounts.people", N_("People"), ("accounts.people", "accounts.new_person", "accounts.seat")),
+    (
+        "accounts.people",
+        N_("People"),
+        ("accounts.people", "accounts.new_person", "accounts.seat", "letters.outbox_page", "letters.letter", "watch."),
+    ),
 )
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import click
 from flask import Flask
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from config import ROOT, ConfigError, MailFolder, Settings
@@ -33,6 +33,8 @@ from sharebank.core.errors import Refused
 
 MIGRATIONS = ROOT / "migrations"
 PATH = click.Path(path_type=Path)
+SILENCE = timedelta(minutes=10)
+"""A scheduler that ticks every quarter of a minute and was not heard for so long is not running."""
 
 
 class Stop(click.ClickException):
@@ -248,12 +250,17 @@ def restore(place: Place, file: Path) -> None:
 @here
 def check(place: Place) -> None:
     """Say how the installation is, a line a point; status 1 on trouble."""
-    points = {"database": _check_database, "mail": _check_mail}
+    points = {
+        "database": _check_database,
+        "letters": _check_letters,
+        "scheduler": _check_scheduler,
+        "mail": _check_mail,
+    }
     well = True
     for name, look in points.items():
         try:
             said = look(place)
-        except (Refused, OperationalError, OSError, smtplib.SMTPException) as trouble:
+        except (Refused, DBAPIError, OSError, smtplib.SMTPException) as trouble:
             said, well = "TROUBLE: " + " ".join(str(getattr(trouble, "orig", trouble)).split()), False
         click.echo(f"{name}: {said}")
     if not well:
@@ -265,6 +272,34 @@ def _check_database(place: Place) -> str:
         if not migrate.is_current(engine, MIGRATIONS):
             raise migrate.MigrationRefused("not up to date, run sharebank upgrade")
         return f"{engine.dialect.name} reached, up to date"
+
+
+class NotWell(Refused):
+    """A point of `check` that wants somebody's attention."""
+
+    code = "not_well"
+    sentence = "%(trouble)s"
+
+
+def _check_letters(place: Place) -> str:
+    from sharebank.notifications import outbox
+
+    with place.engine() as engine, Session(engine) as session:
+        if number := outbox.stuck(session, clock.now()):
+            raise NotWell(trouble=f"{number} stuck, see /admin/letters")
+        return "none stuck"
+
+
+def _check_scheduler(place: Place) -> str:
+    from sharebank.notifications import runs
+
+    with place.engine() as engine, Session(engine) as session:
+        last = runs.last_tick(session)
+    if last is None:
+        return "has not run yet"
+    if last < clock.now() - SILENCE:
+        raise NotWell(trouble=f"silent since {last.isoformat()}: is sharebank serve or sharebank worker running?")
+    return f"last tick {last.isoformat()}"
 
 
 def _check_mail(place: Place) -> str:

@@ -137,7 +137,10 @@ PRAGMAS = {
 def hand(request: pytest.FixtureRequest) -> Iterator[Hand]:
     """A hand at the console the test names, one of CONSOLES."""
     url = request.getfixturevalue("postgres_url" if request.param == "postgresql" else "sqlite_url")
-    engine = create_engine(url, connect_args=engine_options(url)["connect_args"])
+    settings = engine_options(url)["connect_args"]
+    if "options" in settings:
+        settings["options"] += " -c default_transaction_read_only=off"  # a console writes as it likes
+    engine = create_engine(url, connect_args=settings)
     tune(engine)
     pragmas = [*PRAGMAS.get(request.param, ()), "synchronous=OFF"]
     if request.param in PRAGMAS:

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("started_at", INSTANT, nullable=False),
         sa.Column("finished_at", INSTANT, nullable=True),
         sa.Column("did", sa.JSON(), nullable=True),
+        sa.Column("quiet", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_run")),
     )
@@ -46,7 +47,7 @@ def upgrade() -> None:
         sa.Column("body", sa.String(length=200), nullable=False),
         sa.Column("contract_number", sa.String(length=100), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=True),
-        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=True),
         sa.Column("responsible_id", sa.Integer(), nullable=True),
         sa.Column("premium_cents", sa.Integer(), nullable=True),
         sa.Column("notes", sa.Text(), nullable=False),
@@ -165,6 +166,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("coverage_id", "resource_id", name=op.f("pk_coverage_resource")),
     )
     op.create_index(op.f("ix_coverage_resource_resource_id"), "coverage_resource", ["resource_id"], unique=False)
+    # What each structure said of its liability insurance becomes a coverage like any other.
+    op.execute(
+        "INSERT INTO coverage (holder_id, kind, body, contract_number, ends_on, notes, silenced_why, created_at)"
+        " SELECT id, 'liability', liability_insurer, liability_contract, liability_expires_on, '', '', CURRENT_TIMESTAMP"
+        " FROM organisation"
+        " WHERE liability_insurer <> '' OR liability_contract <> '' OR liability_expires_on IS NOT NULL"
+    )
+    for column in ("liability_insurer", "liability_contract", "liability_expires_on"):
+        op.drop_column("organisation", column)
+    op.create_index(
+        "ix_reservation_open",
+        "reservation",
+        ["status", "starts_at"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('requested', 'collected')"),
+        postgresql_where=sa.text("status IN ('requested', 'collected')"),
+    )
     op.add_column("letter", sa.Column("subject", sa.String(length=400), nullable=True))
     op.add_column("letter", sa.Column("text", sa.Text(), nullable=True))
     op.add_column("letter", sa.Column("html", sa.Text(), nullable=True))

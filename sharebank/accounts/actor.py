@@ -28,6 +28,8 @@ class Actor:
     name: str
     locale: str
     roles: tuple[Role, ...] = ()
+    letters: str = "at_once"
+    """How to write to this person, see User.letters."""
 
     @cached_property
     def admin(self) -> bool:

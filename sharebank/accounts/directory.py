@@ -23,6 +23,7 @@ _PEOPLE = (
         User.first_name,
         User.last_name,
         User.locale,
+        User.letters,
         Organisation.id.label("organisation_id"),
         Organisation.code,
         Organisation.name,
@@ -60,6 +61,7 @@ def _actor(session: Session, query: AnySelect, facts: dict[str, Any]) -> Actor |
             Role(row.organisation_id, row.code, row.name, row.kind, row.role, row.house_id, row.house or "")
             for row in rows
         ),
+        first.letters,
     )
 
 
@@ -146,7 +148,7 @@ def houses(session: Session) -> Sequence[House]:
 
 
 _MANAGERS = (
-    select(User.email, User.first_name, User.last_name, User.locale, User.id)
+    select(User.email, User.first_name, User.last_name, User.locale, User.id, User.letters)
     .join(Membership, Membership.user_id == User.id)
     .where(
         Membership.organisation_id == bindparam("organisation_id"),
@@ -159,4 +161,11 @@ _MANAGERS = (
 def managers(session: Session, organisation_id: int) -> list[Recipient]:
     """Who decides in an organisation."""
     rows = session.connection().execute(_MANAGERS, {"organisation_id": organisation_id})
-    return [Recipient(row.email, f"{row.first_name} {row.last_name}", row.locale, row.id) for row in rows]
+    return [
+        Recipient(row.email, f"{row.first_name} {row.last_name}", row.locale, row.id, row.letters) for row in rows
+    ]
+
+
+def reader(user: User) -> Recipient:
+    """A person as one writes to them."""
+    return Recipient(user.email, user.name, user.locale, user.id, user.letters)

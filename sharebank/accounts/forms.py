@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import EmailField, PasswordField, SelectField, StringField, TelField
+from wtforms import EmailField, PasswordField, RadioField, SelectField, StringField, TelField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # younger than the published types
 from wtforms.validators import DataRequired, Email, InputRequired, Length, Optional, Regexp, ValidationError
 
@@ -124,6 +124,23 @@ class DetailsForm(FlaskForm):  # type: ignore[misc]
         render_kw={"autocomplete": "tel"},
     )
     locale = SelectField(_("Language"), choices=options(LANGUAGES))
+
+
+LETTER_WORDS = {
+    "at_once": N_("Write to me at once"),
+    "digest": N_("One letter a day with the news; at once only when I have something to do"),
+    "acts": N_("Only when I have something to do"),
+}
+
+
+class LettersForm(FlaskForm):  # type: ignore[misc]
+    """How somebody wants to be written to."""
+
+    letters = RadioField(
+        _("Letters"),
+        choices=[SelectChoice(value, _(word)) for value, word in LETTER_WORDS.items()],
+        description=_("Links to sign in always come at once."),
+    )
 
 
 class NewcomerForm(FlaskForm):  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -25,9 +25,6 @@ class Organisation(Base):
     siret: Mapped[str] = mapped_column(String(14), default="")
     email: Mapped[str] = mapped_column(String(254), default="")
     phone: Mapped[str] = mapped_column(String(30), default="")
-    liability_insurer: Mapped[str] = mapped_column(String(200), default="")
-    liability_contract: Mapped[str] = mapped_column(String(100), default="")
-    liability_expires_on: Mapped[date | None]
     # A house says also where it is and when it is open.
     address: Mapped[str] = mapped_column(String(200), default="")
     postal_code: Mapped[str] = mapped_column(String(10), default="")

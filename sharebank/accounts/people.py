@@ -16,7 +16,7 @@ from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.accounts.permissions import ROLES, may_body, may_seat, require
 from sharebank.accounts.rules import LETTERS
 from sharebank.core.errors import N_, NotFound, Refused
-from sharebank.notifications.service import Recipient, post
+from sharebank.notifications.service import post
 
 PAGE = 50
 """People on one page."""
@@ -177,7 +177,7 @@ def invite_again(session: Session, actor: Actor, membership_id: int, now: dateti
 
 def _tell(session: Session, actor: Actor, user: User, organisation: str, now: datetime) -> None:
     """Whoever has no password yet gets a link to choose one; the others read that they have a new role."""
-    reader = Recipient(user.email, user.name, user.locale, user.id)
+    reader = directory.reader(user)
     facts = {"by": actor.name, "organisation": organisation}
     if user.password_hash is None:
         signin.post_link(session, "invite", reader, now, **facts)

@@ -46,6 +46,7 @@ HOUSE: dict[str, Callable[[Actor, int], bool]] = {
     "book_at_once": lambda actor, house_id: house_id in actor.staff_ids,
     "close": _staff_of,
     "see_agenda": _staff_of,
+    "overrule_lapse": lambda actor, house_id: house_id in actor.staff_ids,
 }
 
 
@@ -57,9 +58,17 @@ def _manages(actor: Actor, body: Role) -> bool:
     return bool({body.organisation_id, body.house_id} & actor.manager_ids)
 
 
+def _looks_after(actor: Actor, body: Role) -> bool:
+    """Is the actor of the staff of this house, or of the house this structure is attached to?"""
+    return actor.admin or body.house_id in actor.staff_ids
+
+
 BODY: dict[str, Callable[[Actor, Role], bool]] = {
     "borrow_for": lambda actor, body: actor.admin or _belongs(actor, body) or body.house_id in actor.staff_ids,
     "manage_members": lambda actor, body: actor.admin or _manages(actor, body),
+    # A house's insurances are its staff's; an association's certificate is also its own people's to see.
+    "see_coverage": lambda actor, body: _looks_after(actor, body) or (body.kind != "house" and _belongs(actor, body)),
+    "edit_coverage": _looks_after,
 }
 
 

@@ -29,6 +29,7 @@ from sharebank.accounts.forms import (
     AddressForm,
     ChangePasswordForm,
     DetailsForm,
+    LettersForm,
     NewPasswordForm,
     SignInForm,
     attach,
@@ -281,6 +282,7 @@ def _account_page(
         new_token=token,
         tokens=service.api_tokens(rows, actor, now),
         sessions=service.open_sessions(rows, actor, current_user.get_id(), now),
+        letters=LettersForm(formdata=None, letters=actor.letters),
         manages=people.manages_somebody(actor),
     )
     return make_response(page, status)

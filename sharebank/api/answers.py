@@ -10,6 +10,7 @@ from typing import Any
 from sharebank.accounts.actor import Actor
 from sharebank.catalog.service import Thing
 from sharebank.core import web
+from sharebank.notifications.outbox import LetterRow
 from sharebank.reservations.booking import Ask, Booked
 from sharebank.reservations.reading import LoanRow
 from sharebank.reservations.rules import Conflict, Use, WayOut
@@ -108,10 +109,26 @@ def booked_out(booked: Sequence[Booked], ask: Ask, actor: Actor, now: datetime) 
             "starts_at": starts_at,
             "ends_at": ends_at,
             "lines": [{"resource": thing.code, "quantity": quantity} for thing, quantity in one.things],
-            "events": [{"at": at, "by": actor.name, "to": one.status, "why": ""}],
+            "events": [{"at": at, "by": actor.name, "to": one.status, "why": one.why}],
         }
         for one in booked
     ]
+
+
+def letter_out(letter: LetterRow) -> Fields:
+    """A letter of the outbox; what it says stays with its reader."""
+    return {
+        "id": letter.id,
+        "template": letter.template,
+        "state": letter.state,
+        "to": letter.to_address,
+        "subject": letter.subject,
+        "created_at": instant(letter.created_at),
+        "due_at": instant(letter.due_at),
+        "sent_at": instant(letter.sent_at) if letter.sent_at else None,
+        "attempts": letter.attempts,
+        "error": letter.error,
+    }
 
 
 def conflict_out(conflict: Conflict) -> Fields:

@@ -18,6 +18,7 @@ from sharebank.api.schemas import (
     ANSWERS,
     BODIES,
     BUSY_QUERY,
+    LETTERS_QUERY,
     MEANINGS,
     RESERVATIONS_QUERY,
     RESOURCES_QUERY,
@@ -59,7 +60,7 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-CATALOGUE, LOANS, ITSELF = N_("Resources"), N_("Reservations"), N_("This description")
+CATALOGUE, LOANS, LETTERS, ITSELF = N_("Resources"), N_("Reservations"), N_("Letters"), N_("This description")
 ACT_SUMMARIES = {
     "approve": N_("Say yes to a request."),
     "decline": N_("Say no to a request, and why."),
@@ -140,6 +141,16 @@ CALLS = (
             refusals=(400, 401, 403, 404, 409, 413, 415, 422),
         )
         for act in ACTS
+    ),
+    Call(
+        LETTERS,
+        "get",
+        "/letters",
+        "listLetters",
+        N_("Letters to the people of the organisations you manage, newest first."),
+        page_of(_ref("Letter")),
+        LETTERS_QUERY,
+        refusals=(401, 404, 422),
     ),
     Call(
         ITSELF,
@@ -238,7 +249,7 @@ def build() -> dict[str, Any]:
         "info": {"title": "sharebank", "version": "1", "description": api.__doc__, "license": {"name": "MIT"}},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
-        "tags": [{"name": group} for group in (CATALOGUE, LOANS, ITSELF)],
+        "tags": [{"name": group} for group in (CATALOGUE, LOANS, LETTERS, ITSELF)],
         "paths": paths,
         "components": {
             "schemas": {**BODIES, **ANSWERS},

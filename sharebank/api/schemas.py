@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sharebank.core.errors import N_
+from sharebank.notifications.outbox import STATES as LETTER_STATES
 from sharebank.reservations.rules import LIFECYCLE
 
 Schema = dict[str, Any]
@@ -80,10 +81,11 @@ BODIES: dict[str, Schema] = {
             "ends_at": INSTANT,
             "lines": many(thing({"resource": CODE, "quantity": whole(1, MAX_UNITS)}), minItems=1, maxItems=MAX_LINES),
             "public": FLAG,
+            "override": text(300, minimum=0),
         },
-        optional=("public",),
+        optional=("public", "override"),
     ),
-    "Reason": thing({"why": text(1000, minimum=0)}, optional=("why",)),
+    "Reason": thing({"why": text(1000, minimum=0), "override": text(300, minimum=0)}, optional=("why", "override")),
 }
 
 LIST_QUERY: dict[str, Schema] = {
@@ -110,6 +112,8 @@ RESERVATIONS_QUERY: dict[str, Schema] = {
     "to": INSTANT,
     **LIST_QUERY,
 }
+
+LETTERS_QUERY: dict[str, Schema] = {"state": choice(list(LETTER_STATES)), **LIST_QUERY}
 
 # -- what goes out --------------------------------------------------------------------------------
 
@@ -172,6 +176,20 @@ ANSWERS: dict[str, Schema] = {
             ),
         }
     ),
+    "Letter": thing(
+        {
+            "id": {"type": "integer"},
+            "template": ANY_TEXT,
+            "state": choice(list(LETTER_STATES)),
+            "to": ANY_TEXT,
+            "subject": {"type": ["string", "null"]},
+            "created_at": UTC_INSTANT,
+            "due_at": UTC_INSTANT,
+            "sent_at": maybe(UTC_INSTANT),
+            "attempts": COUNT,
+            "error": {"type": ["string", "null"]},
+        }
+    ),
     "Conflict": thing(
         {
             "resource": CODE,
@@ -218,6 +236,7 @@ MEANINGS = {
     "lines": N_("What is borrowed, one line a resource."),
     "public": N_("May the purpose be shown to everybody?"),
     "why": N_("A reason, for the borrower to read; needed to decline."),
+    "override": N_("Of the owner's staff: why it is lent past the end of an insurance; kept."),
     "limit": N_("How many on a page."),
     "cursor": N_("Where the page begins: “next” of the page before."),
     "kind": N_("Room, vehicle or equipment."),
@@ -228,6 +247,7 @@ MEANINGS = {
     "quantity": N_("Units wanted, 1 by default; without a period, only what has as many."),
     "resource": N_("Code of a resource."),
     "status": N_("State of the reservation."),
+    "state": N_("State of the letter."),
     "from": N_("From this instant on."),
     "to": N_("Before this instant."),
 }

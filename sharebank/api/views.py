@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
+from sharebank.accounts.letters import managed_letters
 from sharebank.accounts.web import hash_token
 from sharebank.api import idempotency, openapi
-from sharebank.api.answers import booked_out, dumps, instant, loan_out, offer_out, resource_out, use_out
+from sharebank.api.answers import booked_out, dumps, instant, letter_out, loan_out, offer_out, resource_out, use_out
 from sharebank.api.problems import NoToken
-from sharebank.api.schemas import ACTS, BODIES, BUSY_QUERY, RESERVATIONS_QUERY, RESOURCES_QUERY
+from sharebank.api.schemas import ACTS, BODIES, BUSY_QUERY, LETTERS_QUERY, RESERVATIONS_QUERY, RESOURCES_QUERY
 from sharebank.api.values import BAD_CURSOR, MISSING, read_body, read_cursor, read_query, refuse, write_cursor
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing, Wish
@@ -146,7 +147,7 @@ def reserve() -> Response:
             refuse(f"lines[{number}].resource", TWICE)
         wants[line["resource"]] = line["quantity"]
     period = Period(body["starts_at"], body["ends_at"])
-    ask = Ask(body["organisation"], body["purpose"], period, wants, body.get("public", False))
+    ask = Ask(body["organisation"], body["purpose"], period, wants, body.get("public", False), body.get("override", ""))
 
     def book(session: Session) -> Any:
         return booked_out(booking.book(session, actor, ask, now, web.tz()), ask, actor, now)
@@ -190,7 +191,7 @@ def change(ref: str, act: str) -> Response:
     body, actor, now = read_body(request, BODIES["Reason"]), me(), clock.now()
 
     def move(session: Session) -> Any:
-        lifecycle.change(session, actor, ref, act, body.get("why", ""), now)
+        lifecycle.change(session, actor, ref, act, body.get("why", ""), now, web.tz(), body.get("override", ""))
         return loan_out(reading.loan_of_ref(session, actor, ref))
 
     return _do(move, body, now, 200)
@@ -233,6 +234,23 @@ def _span(since: datetime, until: datetime) -> Period:
     if until <= since:
         refuse("to", EndsBeforeStart.sentence)
     return Period(since, until)
+
+
+# -- letters ---------------------------------------------------------------------------------------
+
+
+@call("GET", "/letters")
+def letters() -> Response:
+    """The outbox of those one manages, newest first."""
+    query = read_query(request.args, LETTERS_QUERY)
+    place = read_cursor(query.get("cursor"), int)
+    if place is not None and not 0 <= place[0] < 2**31:
+        refuse("cursor", BAD_CURSOR)
+    before = place[0] if place else None
+    state, limit = query.get("state", ""), query["limit"]
+    found = managed_letters(db.session(), me(), state=state, before=before, limit=limit + 1)
+    following = write_cursor(found[limit - 1].id) if len(found) > limit else None
+    return answer(dumps({"items": [letter_out(letter) for letter in found[:limit]], "next": following}))
 
 
 # -- what the API says of itself -------------------------------------------------------------------

@@ -10,6 +10,12 @@ def N_(msgid: str) -> str:
     return msgid
 
 
+class Word(str):
+    """A fact that is itself a text of the catalogue: it is translated where it is shown."""
+
+    __slots__ = ()
+
+
 class Refused(Exception):
     """Something asked for cannot be done; `facts` fill the sentence, `field` says where it was typed."""
 

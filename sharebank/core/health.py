@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
+from sharebank.core import clock
 from sharebank.core.db import db
 from sharebank.core.migrate import VERSION_TABLE
 from sharebank.core.web import public
@@ -18,6 +22,8 @@ from sharebank.core.web import public
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 bp = Blueprint("health", __name__)
+Watch = Callable[[Session, datetime], str | None]
+"""What a room finds amiss, in a few words, or nothing."""
 
 
 @bp.get("/healthz")
@@ -30,7 +36,11 @@ def alive() -> Response:
 @bp.get("/readyz")
 @public
 def ready() -> Response:
-    """The database is reached and at the newest revision."""
+    """The database is reached and at the newest revision.
+
+    What a room finds amiss (`app.extensions["watches"]`) is said, and the status stays 200: pages are served all the
+    same, and a balancer that took the server away for a letter that cannot leave would make it worse.
+    """
     try:
         found = db.session().connection().execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()  # noqa: S608
     except SQLAlchemyError:
@@ -38,7 +48,10 @@ def ready() -> Response:
         return _say(503, status="not ready", database="cannot be reached, or was never migrated")
     if found != [newest_revision()]:
         return _say(503, status="not ready", database="reached", migrations="not up to date: run sharebank upgrade")
-    return _say(200, status="ready", database="reached", migrations="up to date")
+    watches: dict[str, Watch] = current_app.extensions.get("watches", {})
+    said = {name: watch(db.session(), clock.now()) for name, watch in watches.items()}
+    amiss = {name: words for name, words in said.items() if words}
+    return _say(200, status="degraded" if amiss else "ready", database="reached", migrations="up to date", **amiss)
 
 
 @cache

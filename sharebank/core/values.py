@@ -1,4 +1,4 @@
-"""Numbers as people type them, in forms and in spreadsheets."""
+"""Numbers as people type them, in forms and in spreadsheets; and cells that stay text there."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def parse_decimal(text: str) -> Decimal:
     if len(part) > _DIGITS:
         raise ValueError(text)
     return Decimal(f"{_sign(found)}{_digits(found)}.{part}")
+
+
+# A spreadsheet takes these for a formula; with apostrophes before, one more tells ours from theirs.
+_FORMULA = re.compile(r"'*[=+\-@]")
+
+
+def defuse(cell: str) -> str:
+    """A cell no spreadsheet computes: `=1+1` becomes `'=1+1`; what reads files takes the apostrophe off again."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def _sign(found: re.Match[str]) -> str:

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from sharebank.core import clock
-from sharebank.core.errors import N_, Refused
+from sharebank.core.errors import N_, Refused, Word
 from sharebank.core.period import Period, to_local, zone
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -172,6 +172,8 @@ def _fact(value: Any) -> Any:
             return value
         case int() | Decimal():
             return number_words(value)
+        case Word():
+            return str(gettext(value))
         case str() if value in _STATES:
             return state_word(value)
     return value

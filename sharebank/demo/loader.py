@@ -47,6 +47,10 @@ def _move_reservation(row: dict[str, str], weeks: int, tz: ZoneInfo) -> None:
     row["starts_at"], row["ends_at"] = moved_period(row["starts_at"], row["ends_at"], weeks, tz)
 
 
+def _move_deadline(row: dict[str, str], weeks: int, _tz: ZoneInfo) -> None:
+    row["starts_on"], row["ends_on"] = moved_day(row["starts_on"], weeks), moved_day(row["ends_on"], weeks)
+
+
 def _stay(_row: dict[str, str], _weeks: int, _tz: ZoneInfo) -> None:
     """Nothing in it has a date."""
 
@@ -59,6 +63,7 @@ FILES: dict[str, tuple[str, Callable[[dict[str, str], int, ZoneInfo], None]]] = 
     "users": ("users.csv", _stay),
     "resources": ("resources.csv", _move_resource),
     "reservations": ("reservations.csv", _move_reservation),
+    "insurance": ("insurance.csv", _move_deadline),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sharebank.exchange.columns import Kind
+from sharebank.exchange.deadlines import INSURANCE
 from sharebank.exchange.loans import RESERVATIONS
 from sharebank.exchange.people import HOUSES, ORGANISATIONS, USERS
 from sharebank.exchange.refusals import UnknownKind, short
@@ -16,6 +17,7 @@ KINDS: dict[str, Kind] = {
     "users": USERS,
     "resources": RESOURCES,
     "reservations": RESERVATIONS,
+    "insurance": INSURANCE,
 }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.exchange import cells
 from sharebank.exchange.columns import Column, Desk, Kind, Row, Write, facts, fill
+from sharebank.exchange.deadlines import CERTIFICATE, certify, current_certificates, written
 from sharebank.exchange.refusals import (
     Differs,
     Missing,
@@ -72,9 +73,7 @@ _ORGANISATION = (
     Column("siret_like", cells.text(14), "", "siret"),
     Column("email", cells.EMAIL, "", "email"),
     Column("phone", cells.text(30), "", "phone"),
-    Column("liability_insurer", cells.text(200), "", "liability_insurer"),
-    Column("liability_contract", cells.text(100), "", "liability_contract"),
-    Column("liability_expires_on", cells.DAY, None, "liability_expires_on"),
+    *CERTIFICATE,
 )
 
 
@@ -100,6 +99,7 @@ def _check_organisations(desk: Desk, rows: Sequence[Row]) -> Write:
         for row in rows:
             known[row["code"]].house_id = known[row["house"]].id if row["house"] else None
         desk.session.flush()
+        certify(desk, {known[row["code"]].id: row for row in rows})
 
     return write
 
@@ -107,9 +107,10 @@ def _check_organisations(desk: Desk, rows: Sequence[Row]) -> Write:
 def _fetch_organisations(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
     known = _organisations(session)
     codes = {body.id: body.code for body in known.values()}
+    certificates = current_certificates(session)
     for body in known.values():
         house = "" if body.house_id is None else codes[body.house_id]
-        yield facts(body, _ORGANISATION) | {"house": house}
+        yield facts(body, _ORGANISATION) | {"house": house} | written(certificates.get(body.id))
 
 
 # One row a membership; a person who belongs nowhere (any more) has a row without organisation and role.

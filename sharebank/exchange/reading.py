@@ -36,7 +36,7 @@ csv.field_size_limit(MOST_BYTES)
 
 # A zero-width joiner (U+200D) is kept between emoji, which it holds together.
 _INVISIBLE = re.compile("[\u200b\u200c\u2060\ufeff]|(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d")
-# What makes a spreadsheet compute a cell is written behind an apostrophe; see writing.defuse.
+# What makes a spreadsheet compute a cell is written behind an apostrophe; see core.values.defuse.
 _DEFUSED = re.compile(r"'+[=+\-@]")
 _UTF8_IN_BYTES = re.compile(rb"\xc3[\x80-\xbf]|\xe2\x80[\x80-\xbf]")
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from sharebank.core.values import defuse
 from sharebank.exchange.kinds import kind_named
-
-# A spreadsheet takes these for a formula; with apostrophes before, one more tells ours from theirs.
-_FORMULA = re.compile(r"'*[=+\-@]")
-
-
-def defuse(cell: str) -> str:
-    """A cell no spreadsheet computes: `=1+1` becomes `'=1+1`, and reading.clean takes the apostrophe off again."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def export_text(session: Session, kind: str, tz: ZoneInfo) -> str:

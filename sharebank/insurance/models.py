@@ -36,8 +36,8 @@ class Coverage(Base):
     """The insurer, or who inspects."""
     contract_number: Mapped[str] = mapped_column(String(100), default="")
     starts_on: Mapped[date | None]
-    ends_on: Mapped[date]
-    """The last day it is good for, that day included."""
+    ends_on: Mapped[date | None]
+    """The last day it is good for, that day included; None while nobody has said, and then it counts for nothing."""
     responsible_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id", ondelete="SET NULL"), index=True)
     premium_cents: Mapped[int | None]
     """A year's premium, or the price of the visit."""

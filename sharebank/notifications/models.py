@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sharebank.core.db import Base, Instant
@@ -16,9 +16,7 @@ class Letter(Base):
 
     __tablename__ = "letter"
     __table_args__ = (
-        CheckConstraint(
-            "state IN ('queued', 'digest', 'sending', 'sent', 'withdrawn', 'dead')", name="state"
-        ),
+        CheckConstraint("state IN ('queued', 'digest', 'sending', 'sent', 'withdrawn', 'dead')", name="state"),
         Index(None, "state", "due_at"),
     )
 
@@ -68,4 +66,6 @@ class JobRun(Base):
     started_at: Mapped[datetime] = mapped_column(Instant)
     finished_at: Mapped[datetime | None] = mapped_column(Instant)
     did: Mapped[dict[str, int] | None] = mapped_column(JSON)
+    quiet: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """It found nothing to do, and nothing went wrong."""
     error: Mapped[str | None] = mapped_column(Text)

@@ -1,4 +1,4 @@
-"""Posting letters: one row a recipient, in the caller's transaction."""
+"""Posting letters: one row a recipient, in the caller's transaction; and taking them back."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from sharebank.notifications.models import Letter
+from sharebank.notifications.rules import first_state, leaves_at
 
 # "On conflict do nothing" has one spelling and two dialects.
 _INSERT = {
     "sqlite": sqlite.insert(Letter.__table__).on_conflict_do_nothing(),  # type: ignore[arg-type]
     "postgresql": postgresql.insert(Letter.__table__).on_conflict_do_nothing(),  # type: ignore[arg-type]
 }
+_KEY_MAX, _NAME_MAX = 400, 200
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who reads a letter, and in which language."""
+    """Who reads a letter, in which language, and which letters they want (`rules.PREFERENCES`)."""
 
     email: str
     name: str
     locale: str
     user_id: int | None = None
+    letters: str = "at_once"
 
 
 def post(
@@ -37,29 +41,44 @@ def post(
     recipients: Iterable[Recipient],
     facts: Mapping[str, Any],
     now: datetime,
-) -> None:
-    """Put a letter to each recipient in the outbox, once for each `key` and recipient.
+) -> int:
+    """Put a letter to each recipient in the outbox, once for each `key` and recipient; returns how many are new.
 
     `facts` are plain JSON values; the words are the template's, in the reader's language, when the letter leaves.
+    Its class (`rules.LETTERS`) says when that is, and whether a reader who wants fewer letters gets it at all.
     """
+    due_at = leaves_at(template, now)
     rows = []
     for recipient in recipients:
+        state = first_state(template, recipient.letters)
+        if state is None:
+            continue
         own_key = f"{key}:{recipient.email}"
+        mark = hashlib.sha256(own_key.encode()).hexdigest()
         rows.append(
             {
-                "key": own_key,
+                "key": own_key if len(own_key) <= _KEY_MAX else f"{key[:300]}:{mark}",
                 "template": template,
                 "to_address": recipient.email,
-                "to_name": recipient.name,
+                "to_name": recipient.name[:_NAME_MAX],
                 "user_id": recipient.user_id,
                 "locale": recipient.locale,
                 "facts": dict(facts),
-                "message_id": hashlib.sha256(own_key.encode()).hexdigest()[:32],
-                "state": "queued",
+                "message_id": mark[:32],
+                "state": state,
                 "attempts": 0,
                 "created_at": now,
-                "due_at": now,
+                "due_at": due_at,
             }
         )
-    if rows:
-        session.connection().execute(_INSERT[session.get_bind().dialect.name], rows)
+    if not rows:
+        return 0
+    return max(0, session.connection().execute(_INSERT[session.get_bind().dialect.name], rows).rowcount)
+
+
+def withdraw(session: Session, about: str) -> set[tuple[str, str]]:
+    """Take back the letters that have not left and whose key begins with `about`: (template, address) of each."""
+    waiting = (Letter.state.in_(("queued", "digest")), Letter.key.startswith(about, autoescape=True))
+    taken = update(Letter).where(*waiting).values(state="withdrawn").returning(Letter.template, Letter.to_address)
+    taken = taken.execution_options(synchronize_session=False)
+    return {(row.template, row.to_address) for row in session.execute(taken)}

@@ -12,28 +12,46 @@ from email.policy import SMTP
 from pathlib import Path
 
 from config import MailFolder, MailServer
+from sharebank.notifications.rules import verdict
 
 TIMEOUT_SECONDS = 30
+# Quoted where it is not ASCII: not every server takes eight bits.
+WIRE = SMTP.clone(cte_type="7bit")
 Send = Callable[[EmailMessage, str], None]
-"""Hands over one message; the name says which letter it is, the same at every try."""
+"""Hands over one message; the name says which letter it is, the same at every try. Raises what stands below."""
 
 
-class Unreachable(Exception):
-    """The mail server does not answer: no letter can leave for now."""
+class NotSent(Exception):
+    """It did not leave, or we do not know: try again later."""
+
+
+class Unreachable(NotSent):
+    """The mail server cannot be used: no letter can leave for now, and none is at fault."""
+
+
+class TurnedAway(NotSent):
+    """The server will never take this letter for this reader (5xx)."""
 
 
 @contextmanager
 def opened(mail: MailFolder | MailServer) -> Iterator[Send]:
-    """A way out for several letters; a server is met at the first letter. Raises Unreachable then."""
+    """A way out for several letters; a server is met at the first letter."""
     if isinstance(mail, MailFolder):
         mail.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        yield lambda message, name: _write(mail.directory / f"{name}.eml", message)
+        yield lambda message, name: _put(mail.directory / f"{name}.eml", message)
         return
     server = _Server(mail)
     try:
         yield server.send
     finally:
         server.close()
+
+
+def _put(file: Path, message: EmailMessage) -> None:
+    try:
+        _write(file, message)
+    except OSError as error:
+        raise NotSent(_said(error)) from error
 
 
 def _write(file: Path, message: EmailMessage) -> None:
@@ -45,6 +63,10 @@ def _write(file: Path, message: EmailMessage) -> None:
         out.flush()
         os.fsync(handle)
     draft.replace(file)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 class _Server:
@@ -59,15 +81,33 @@ class _Server:
             try:
                 self.talk = self._connect()
             except (OSError, smtplib.SMTPException) as error:
-                raise Unreachable(f"{self.mail.host}:{self.mail.port}: {error}") from error
+                raise Unreachable(f"{self.mail.host}:{self.mail.port}: {_said(error)}") from error
+        sender, reader = (message[name].addresses[0].addr_spec for name in ("From", "To"))
         try:
-            # Quoted where it is not ASCII: not every server takes eight bits.
-            data = message.as_bytes(policy=SMTP.clone(cte_type="7bit"))
-            sender, reader = (message[name].addresses[0].addr_spec for name in ("From", "To"))
-            self.talk.sendmail(sender, [reader], data)
-        except (smtplib.SMTPServerDisconnected, OSError):
+            self.talk.sendmail(sender, [reader], message.as_bytes(policy=WIRE))
+        except smtplib.SMTPSenderRefused as error:
+            # It is us they do not want, or not now: no other letter would fare better.
             self.close()
-            raise
+            raise Unreachable(_said(error)) from error
+        except smtplib.SMTPRecipientsRefused as error:
+            code, words = error.recipients[reader]
+            raise self._judged(code, words) from error
+        except smtplib.SMTPResponseException as error:
+            raise self._judged(error.smtp_code, error.smtp_error) from error
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            raise NotSent(_said(error)) from error
+
+    def _judged(self, code: int, words: bytes | str) -> NotSent:
+        """What the server's answer about one letter means."""
+        said = f"{code} {words.decode('utf-8', 'replace') if isinstance(words, bytes) else words}"
+        match verdict(code):
+            case "server":
+                self.close()
+                return Unreachable(said)
+            case "never":
+                return TurnedAway(said)
+        return NotSent(said)
 
     def _connect(self) -> smtplib.SMTP:
         mail, context = self.mail, ssl.create_default_context()

@@ -21,6 +21,8 @@ from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource
 from sharebank.catalog.service import Thing, Wish
 from sharebank.core.period import NonexistentTime, Period, to_local, to_utc
+from sharebank.insurance.rules import gap
+from sharebank.insurance.service import days_of_loan, first_lapses, spans_in_doubt
 from sharebank.reservations.models import Reservation, ReservationLine
 from sharebank.reservations.rules import Claim, Collision, Conflict, Use, WayOut, free_starts, peak, uses, within_limits
 
@@ -139,13 +141,15 @@ def _holders(session: Session, actor: Actor, conflict: Conflict) -> dict[str, An
 def ways_out(session: Session, conflict: Conflict, period: Period, now: datetime, tz: ZoneInfo) -> list[WayOut]:
     """What could be had instead: fewer, the nearest other slots, the same kind of thing elsewhere.
 
-    If the wished time was within opening hours, or within the rule set's limits, so is every slot offered.
+    If the wished time was within opening hours, or within the rule set's limits, so is every slot offered; and nothing
+    is offered past the end of its insurance.
     """
     thing = catalog.things_by_code(session, [conflict.resource])[conflict.resource]
     wanted, hold = conflict.wanted, hold_of(thing, period)
     found = [_way(thing, period, conflict.free, conflict.free, "less")] if conflict.free else []
     if wanted <= thing.quantity:
         taken = claims(session, [thing], Period(hold.start - REACH, hold.end + REACH))[thing.id]
+        doubts = spans_in_doubt(session, thing.id, Period(hold.start - REACH, hold.end + REACH), tz)
         was_open, was_allowed = open_for(thing, period, tz), within_limits(thing.limits, period, now, tz)
         before = period.start - hold.start
         same_hour = [start - before for start in same_hour_starts(period, tz)]
@@ -158,6 +162,7 @@ def ways_out(session: Session, conflict: Conflict, period: Period, now: datetime
             for slot in slots
             if (open_for(thing, slot, tz) or not was_open)
             and (within_limits(thing.limits, slot, now, tz) or (not was_allowed and slot.start >= now))
+            and all(gap(spans, *days_of_loan(slot, tz)) is None for spans in doubts)
         )
         found += [_way(thing, slot, wanted, wanted, "slot") for slot in islice(usable, NEAREST)]
     same_kind = Wish(kind=thing.kind, category=thing.category, in_service_only=True)
@@ -165,7 +170,8 @@ def ways_out(session: Session, conflict: Conflict, period: Period, now: datetime
     free = free_units(session, others, period)
     size = thing.capacity or thing.seats or 0
     others.sort(key=lambda other: (abs((other.capacity or other.seats or 0) - size), other.code))
-    elsewhere = (other for other in others if free[other.id] >= wanted)
+    lapsing = first_lapses(session, others, period, tz)
+    elsewhere = (other for other in others if free[other.id] >= wanted and other.code not in lapsing)
     return found + [_way(other, period, wanted, free[other.id], "elsewhere") for other in islice(elsewhere, NEAREST)]
 
 

@@ -19,8 +19,10 @@ from sharebank.accounts.permissions import may_body, may_house, require
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
 from sharebank.core.period import Period, to_local
+from sharebank.insurance.rules import Lapse
 from sharebank.notifications.service import Recipient, post
-from sharebank.reservations.availability import claims, hold_of, open_for, shortage
+from sharebank.reservations.availability import claims, hold_of, open_for, shortage, ways_out
+from sharebank.reservations.gate import check_ask
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from sharebank.reservations.rules import (
     BadQuantity,
@@ -30,6 +32,7 @@ from sharebank.reservations.rules import (
     OutOfService,
     UnknownOrganisation,
     UnknownResource,
+    WayOut,
     check_length,
     check_limits,
 )
@@ -47,6 +50,8 @@ class Ask:
     period: Period
     wants: Mapping[str, int]
     public: bool = False
+    override: str = ""
+    """Why a thing is lent past the end of its insurance, when its house's staff says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class Booked:
     lender: str
     things: tuple[tuple[Thing, int], ...]
     outside_hours: bool
+    why: str = ""
+    """What its first event says: a rule overruled, with the reason."""
 
 
 def new_ref(now: datetime, tz: ZoneInfo) -> str:
@@ -70,7 +77,8 @@ def book(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) 
     """Reserve everything asked for, one reservation a lender, or nothing at all.
 
     The owner's staff book at once and are not held to notice and advance; whoever else asks, the request holds
-    the slot. Raises a Refused; a Collision carries what is in the way and what else there is.
+    the slot. Raises a Refused; a Collision carries what is in the way and what else there is, InsuranceLapses which
+    contract ends too early.
     """
     if not ask.wants:
         raise NothingChosen("lines")
@@ -85,10 +93,11 @@ def book(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) 
             check_limits(thing.limits, ask.period, now, tz, thing.name)
         else:
             check_length(thing.limits, ask.period, tz, thing.name)
+    whys = check_ask(session, actor, things, at_once, borrower, ask.period, tz, ask.override)
     holds = {thing.id: hold_of(thing, ask.period) for thing in things}
     _refuse_collisions(session, things, holds, ask)
     status = {house_id: "approved" if own else "requested" for house_id, own in at_once.items()}
-    return _store(session, actor, ask, borrower, things, holds, status, now, tz)
+    return _store(session, actor, ask, borrower, things, holds, status, now, tz, whys)
 
 
 def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> list[Booked]:
@@ -106,7 +115,7 @@ def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo)
     _refuse_collisions(session, things, holds, ask)
     owner = _borrower(session, actor, things[0].house)
     status = {thing.house_id: "approved" for thing in things}
-    return _store(session, actor, ask, owner, things, holds, status, now, tz, kind="closure")
+    return _store(session, actor, ask, owner, things, holds, status, now, tz, {}, kind="closure")
 
 
 def _things(session: Session, wants: Mapping[str, int]) -> list[Thing]:
@@ -148,6 +157,14 @@ def conflicts(session: Session, ask: Ask) -> list[Conflict]:
     return _shortages(session, things, {thing.id: hold_of(thing, ask.period) for thing in things}, ask)
 
 
+def around_lapse(session: Session, lapse: Lapse, ask: Ask, now: datetime, tz: ZoneInfo) -> tuple[WayOut, ...]:
+    """What could be had instead of a thing whose insurance ends too early: another time, or the like elsewhere."""
+    thing = catalog.things_by_code(session, [lapse.thing])[lapse.thing]
+    wanted = ask.wants[thing.code]
+    barred = Conflict(thing.code, thing.name, wanted, thing.quantity, 0, hold_of(thing, ask.period))
+    return tuple(ways_out(session, barred, ask.period, now, tz))
+
+
 def between_check_and_insert() -> None:
     """Nothing; the race tests pause here, where a naive service would lose the race."""
 
@@ -173,6 +190,7 @@ def _store(
     status: Mapping[int, str],
     now: datetime,
     tz: ZoneInfo,
+    whys: Mapping[int, str],
     kind: str = "loan",
 ) -> list[Booked]:
     """Write the rows, one reservation a lender, and post their letters; plain inserts, this is the hot path."""
@@ -212,12 +230,11 @@ def _store(
                 for thing in lent
             ],
         )
-        event = {"reservation_id": reservation_id, "at": now, "user_id": actor.user_id, "why": ""}
+        event = {"reservation_id": reservation_id, "at": now, "user_id": actor.user_id, "why": whys.get(house_id, "")}
         connection.execute(_EVENT, {**event, "status": status[house_id]})
         outside = any(not open_for(thing, ask.period, tz) for thing in lent)
-        done = Booked(
-            ref, status[house_id], house_id, lent[0].house, tuple((t, ask.wants[t.code]) for t in lent), outside
-        )
+        quantities = tuple((thing, ask.wants[thing.code]) for thing in lent)
+        done = Booked(ref, status[house_id], house_id, lent[0].house, quantities, outside, event["why"])
         if kind == "loan":
             _write_letters(session, actor, ask, borrower, done, now)
         booked.append(done)

@@ -9,6 +9,7 @@ from sharebank.accounts.actor import Actor
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Busy, DatabaseRefused
+from sharebank.insurance.rules import InsuranceLapses
 from sharebank.reservations import booking, lifecycle
 from sharebank.reservations.availability import explain
 from sharebank.reservations.booking import Ask, Booked
@@ -30,9 +31,12 @@ def close(actor: Actor, ask: Ask) -> list[Booked]:
 
 @contextmanager
 def advised(actor: Actor, ask: Ask) -> Iterator[None]:
-    """Around a transaction that books: a Collision leaves it with its ways out."""
+    """Around a transaction that books: a Collision leaves it with its ways out, and so does InsuranceLapses."""
     try:
         yield
+    except InsuranceLapses as refused:
+        refused.ways_out = booking.around_lapse(db.session(), refused.lapse, ask, clock.now(), web.tz())
+        raise
     except (Collision, DatabaseRefused) as refused:
         # Looked up after the lock is given back: those who wait behind us need not wait for advice.
         conflicts = refused.conflicts if isinstance(refused, Collision) else booking.conflicts(db.session(), ask)
@@ -41,7 +45,7 @@ def advised(actor: Actor, ask: Ask) -> Iterator[None]:
         raise explain(db.session(), actor, conflicts, ask.period, clock.now(), web.tz()) from None
 
 
-def change(actor: Actor, ref: str, act: str, why: str = "") -> Reservation:
+def change(actor: Actor, ref: str, act: str, why: str = "", override: str = "") -> Reservation:
     """Approve, decline, cancel, collect or return."""
     with transaction() as session:
-        return lifecycle.change(session, actor, ref, act, why, clock.now())
+        return lifecycle.change(session, actor, ref, act, why, clock.now(), web.tz(), override)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_loan, require
 from sharebank.core.errors import NotFound
 from sharebank.notifications.service import post, withdraw
+from sharebank.reservations.gate import check_act
 from sharebank.reservations.models import Reservation, ReservationEvent
 from sharebank.reservations.rules import transition
 
@@ -25,11 +27,14 @@ def visible(session: Session, actor: Actor, ref: str) -> Reservation:
     return found
 
 
-def change(session: Session, actor: Actor, ref: str, act: str, why: str, now: datetime) -> Reservation:
+def change(
+    session: Session, actor: Actor, ref: str, act: str, why: str, now: datetime, tz: ZoneInfo, override: str = ""
+) -> Reservation:
     """Move a reservation on, record the event, tell the borrower.
 
     The row is locked first: of two people who decide at once, the second reads what the first decided.
-    Raises NotFound, NotAllowed, WrongState or ReasonMissing.
+    Staff may lend past the end of an insurance if they say why (`override`). Raises NotFound, NotAllowed, WrongState,
+    ReasonMissing, InsuranceLapses or CertificateMissing.
     """
     query = (
         select(Reservation).where(Reservation.ref == ref).with_for_update().execution_options(populate_existing=True)
@@ -38,9 +43,12 @@ def change(session: Session, actor: Actor, ref: str, act: str, why: str, now: da
     if loan is None or not may_loan(actor, "see", loan):
         raise NotFound
     require(may_loan(actor, act, loan))
+    status = transition(act, loan.status, why)
+    kept = check_act(session, actor, loan, act, now, tz, override)
     # Should it give units back, the database's guard on the status does it: lines follow their reservation.
-    loan.status = transition(act, loan.status, why)
-    loan.events.append(ReservationEvent(at=now, user_id=actor.user_id, status=loan.status, why=why.strip()))
+    loan.status = status
+    told = " – ".join(filter(None, (why.strip(), kept)))
+    loan.events.append(ReservationEvent(at=now, user_id=actor.user_id, status=loan.status, why=told))
     session.flush()
     _tell(session, actor, loan, why.strip(), now)
     return loan

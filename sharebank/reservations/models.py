@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sharebank.accounts.models import Organisation, User
@@ -26,6 +26,14 @@ class Reservation(Base):
         Index(None, "lender_id", "starts_at"),
         Index(None, "borrower_id", "starts_at"),
         Index(None, "user_id", "starts_at"),
+        # What waits for somebody: few rows of a table that keeps all of history.
+        Index(
+            "ix_reservation_open",
+            "status",
+            "starts_at",
+            sqlite_where=text("status IN ('requested', 'collected')"),
+            postgresql_where=text("status IN ('requested', 'collected')"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -6,14 +6,13 @@ outage makes a letter late but never lost, nor a heap of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
-from sharebank.catalog.models import Resource
 from sharebank.notifications.service import Recipient, post
 from sharebank.reservations.lifecycle import about, expire, facts_of
 from sharebank.reservations.models import Reservation
@@ -29,53 +28,53 @@ from sharebank.reservations.rules import (
 
 
 def remind(session: Session, now: datetime) -> dict[str, int]:
-    """Write to those who collect within a day, who bring back within hours, and who are late."""
+    """Write to those who collect within a day, who bring back within hours, and who are late; how many letters."""
     written = {"loans_tomorrow": 0, "loans_ending": 0, "loans_overdue": 0}
-    for loan in _loans(session, "approved", now, now + REMIND_BEFORE_START):
+    for loan in _starting(session, now, now + REMIND_BEFORE_START):
         # Whoever booked it within the day has just read the confirmation.
         if loan.created_at <= loan.starts_at - REMIND_BEFORE_START:
-            _write(session, loan, "tomorrow", "tomorrow", [directory.reader(loan.user)], now)
-            written["loans_tomorrow"] += 1
-    longest = timedelta(seconds=session.scalar(select(func.max(Resource.longest_hold))) or 0)
-    for loan in _loans(session, "collected", now - LATE_UNTIL - longest, now + REMIND_BEFORE_END):
-        if loan.ends_at > now:
-            if loan.ends_at <= now + REMIND_BEFORE_END and loan.ends_at - loan.starts_at >= WORTH_A_REMINDER:
-                _write(session, loan, "ending", "ending", [directory.reader(loan.user)], now)
-                written["loans_ending"] += 1
+            written["loans_tomorrow"] += _write(session, loan, "tomorrow", [directory.reader(loan.user)], now)
+    for loan in _standing(session, "collected"):
+        if now < loan.ends_at <= now + REMIND_BEFORE_END and loan.ends_at - loan.starts_at >= WORTH_A_REMINDER:
+            written["loans_ending"] += _write(session, loan, "ending", [directory.reader(loan.user)], now)
         elif loan.ends_at + LATE_AFTER <= now < loan.ends_at + LATE_UNTIL:
             readers = [directory.reader(loan.user), *directory.managers(session, loan.lender_id)]
-            _write(session, loan, f"overdue:{days_late(loan.ends_at, now)}", "overdue", readers, now)
-            written["loans_overdue"] += 1
+            day = days_late(loan.ends_at, now)
+            written["loans_overdue"] += _write(session, loan, "overdue", readers, now, f"overdue:{day}")
     return written
 
 
 def look_after_requests(session: Session, now: datetime) -> dict[str, int]:
     """Remind managers of what waits for their answer, and let go what was not answered before its time."""
     written = {"requests_unanswered": 0, "requests_expired": 0}
-    for loan in _loans(session, "requested", now, None):
-        if loan.created_at <= now - ANSWER_WITHIN:
-            _write(session, loan, "unanswered", "unanswered", directory.managers(session, loan.lender_id), now)
-            written["requests_unanswered"] += 1
-    for loan in _loans(session, "requested", None, now):
-        written["requests_expired"] += expire(session, loan.ref, now)
+    for loan in _standing(session, "requested"):
+        if loan.starts_at <= now:
+            written["requests_expired"] += expire(session, loan.ref, now)
+        elif loan.created_at <= now - ANSWER_WITHIN:
+            managers = directory.managers(session, loan.lender_id)
+            written["requests_unanswered"] += _write(session, loan, "unanswered", managers, now)
     return written
 
 
-def _loans(session: Session, status: str, after: datetime | None, until: datetime | None) -> list[Reservation]:
-    """Loans in a state that start after one instant, and not after another."""
-    # House by house: that and the start are what the index knows.
+def _starting(session: Session, after: datetime, until: datetime) -> Sequence[Reservation]:
+    """Approved loans that start between two instants."""
+    # House by house: that and the start are what an index knows.
     houses = [house.id for house in directory.houses(session)]
-    wanted: list[ColumnElement[bool]] = [Reservation.lender_id.in_(houses), Reservation.status == status]
-    wanted.append(Reservation.kind == "loan")
-    if after is not None:
-        wanted.append(Reservation.starts_at > after)
-    if until is not None:
-        wanted.append(Reservation.starts_at <= until)
-    return list(session.scalars(select(Reservation).where(*wanted).order_by(Reservation.starts_at)))
+    span = (Reservation.starts_at > after, Reservation.starts_at <= until)
+    query = select(Reservation).where(Reservation.lender_id.in_(houses), Reservation.status == "approved", *span)
+    return session.scalars(query.where(Reservation.kind == "loan").order_by(Reservation.starts_at)).all()
+
+
+def _standing(session: Session, status: str) -> Sequence[Reservation]:
+    """All loans now in a state that passes: `requested` or `collected`."""
+    # Said to the database literally: it must see that its index of what stands open covers this.
+    query = select(Reservation).where(Reservation.status == literal(status, literal_execute=True))
+    return session.scalars(query.where(Reservation.kind == "loan").order_by(Reservation.starts_at)).all()
 
 
 def _write(
-    session: Session, loan: Reservation, stage: str, template: str, readers: Iterable[Recipient], now: datetime
-) -> None:
+    session: Session, loan: Reservation, what: str, readers: Iterable[Recipient], now: datetime, stage: str = ""
+) -> int:
     once = {reader.email: reader for reader in readers}
-    post(session, f"{about(loan)}{stage}", f"reservation_{template}", once.values(), facts_of(loan), now)
+    template = f"reservation_{what}"
+    return post(session, f"{about(loan)}{stage or what}", template, once.values(), facts_of(loan), now)

@@ -15,6 +15,8 @@ from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing, Wish
 from sharebank.core.errors import Refused
 from sharebank.core.period import Period
+from sharebank.insurance.rules import Lapse, thing_refusal
+from sharebank.insurance.service import first_lapses
 from sharebank.reservations.availability import free_units, open_for
 from sharebank.reservations.rules import NotEnough, OutOfService, TakenThen, check_length, check_limits
 
@@ -76,12 +78,22 @@ def offer(
 ) -> list[Offer]:
     """How each of these things stands for a period."""
     free = free_units(session, things, period)
+    lapsing = first_lapses(session, things, period, tz)
     return [
         Offer(
             thing,
             wanted[thing.code],
             free[thing.id],
-            _why_not(thing, wanted[thing.code], free[thing.id], period, now, tz, own := _own(actor, thing)),
+            _why_not(
+                thing,
+                wanted[thing.code],
+                free[thing.id],
+                period,
+                now,
+                tz,
+                lapsing.get(thing.code),
+                own := _own(actor, thing),
+            ),
             not open_for(thing, period, tz),
             own,
         )
@@ -94,7 +106,7 @@ def _own(actor: Actor, thing: Thing) -> bool:
 
 
 def _why_not(
-    thing: Thing, wanted: int, free: int, period: Period, now: datetime, tz: ZoneInfo, own: bool
+    thing: Thing, wanted: int, free: int, period: Period, now: datetime, tz: ZoneInfo, lapse: Lapse | None, own: bool
 ) -> Refused | None:
     """The first reason a booking would be refused for, in the order the booking itself asks."""
     if not thing.in_service:
@@ -106,6 +118,8 @@ def _why_not(
             check_limits(thing.limits, period, now, tz, thing.name)
     except Refused as refused:
         return refused
+    if lapse:
+        return thing_refusal(lapse, overridable=own)
     if wanted > thing.quantity:
         return NotEnough(thing=thing.name, quantity=thing.quantity, wanted=wanted)
     if wanted > free:

@@ -10,10 +10,10 @@ import pytest
 
 from sharebank.core.errors import Refused
 from sharebank.core.period import Period
+from sharebank.core.values import defuse
 from sharebank.exchange import cells
 from sharebank.exchange.reading import MOST_CHARACTERS, clean, read_sheet
 from sharebank.exchange.refusals import ImportRefused
-from sharebank.exchange.writing import defuse
 from tests.world import PARIS
 
 KNOWN = ("code", "name", "note")

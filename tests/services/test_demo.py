@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from sharebank import cli
 from sharebank.accounts import service as accounts
@@ -24,6 +24,7 @@ from sharebank.core.db import db, transaction
 from sharebank.core.models import Fact
 from sharebank.core.period import to_local
 from sharebank.demo.loader import PASSWORD, NotEmpty, is_empty, load
+from sharebank.insurance.models import Coverage
 from sharebank.reservations.models import Reservation
 from tests.conftest import SECRET, make_app
 from tests.world import NOW, PARIS
@@ -70,8 +71,15 @@ def test_it_is_alive_at_any_date(empty: Flask, now: datetime, weeks: int) -> Non
     start = to_local(loan.starts_at, PARIS)
     assert (start.weekday(), start.hour) == (4, 17)  # Friday, 17:00
     assert (start.date() - to_local(now, PARIS).date()).days == -1
-    expired = select(func.count()).select_from(Organisation).where(Organisation.liability_expires_on < now.date())
-    assert session.scalar(expired) == 7
+    live = select(Organisation.kind, Coverage.kind).join(Coverage.holder).where(Coverage.renewed_by_id.is_(None))
+    expired = Counter(session.execute(live.where(Coverage.ends_on < now.date())).all())
+    assert expired == {
+        ("association", "liability"): 7,
+        ("house", "liability"): 1,
+        ("house", "inspection"): 1,
+        ("house", "equipment"): 1,
+        ("house", "fire_safety"): 1,
+    }
     room = session.scalars(select(Resource).where(Resource.code == "ORS-R04")).one()
     assert not room.in_service
     assert room.attributes["inactive_since"] < now.date().isoformat()

@@ -168,7 +168,7 @@ def test_declining_needs_a_word_and_frees_the_slot(signed_in: SignedIn, actor: C
 def test_who_comes_second_to_decide_is_told(app: Flask, signed_in: SignedIn, actor: Callable[[str], Any]) -> None:
     ref = book(actor("other@example.org"))
     with transaction() as session:
-        lifecycle.change(session, actor("manager@example.org"), ref, "approve", "", world.NOW)
+        lifecycle.change(session, actor("manager@example.org"), ref, "approve", "", world.NOW, world.PARIS)
     answer = signed_in("staff@example.org").post(f"/reservations/{ref}/approve")
     assert answer.status_code == 409
     assert "déjà « Validée »" in page(answer).replace("\u202f", " ")

@@ -1,0 +1,76 @@
+"""At the counter of the small town: people who book, and what is then stored; for the tests of the services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from sharebank.accounts.actor import Actor
+from sharebank.catalog import service as catalog
+from sharebank.catalog.models import RuleSet
+from sharebank.core.db import db, transaction
+from sharebank.core.period import Period
+from sharebank.notifications.models import Letter
+from sharebank.reservations import availability, desk
+from sharebank.reservations.booking import Ask, Booked
+from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
+
+Who = Callable[[str], Actor]
+MEMBER, OTHER = "member@example.org", "other@example.org"
+STAFF, STAFF_STN = "staff@example.org", "staff.stn@example.org"
+ROOM, SMALL, BUS, STN_ROOM, PLATES = "MCNG-R01", "MCNG-R03", "MCNG-V01", "STN-R01", "STN-K03"
+HOME = {MEMBER: "CHORALE", OTHER: "ECHECS", STAFF: "MCNG", STAFF_STN: "STN", "admin@example.org": "MCNG"}
+
+
+@pytest.fixture
+def book(actor: Who) -> Callable[..., list[Booked]]:
+    """`book(MEMBER, at(…), MCNG_R01=1)`: through the edge, for their own organisation unless said otherwise."""
+
+    def act(who: str, period: Period, wants: dict[str, int], **more: Any) -> list[Booked]:
+        do = more.pop("do", desk.reserve)
+        body = more.pop("organisation", HOME[who])
+        return do(actor(who), Ask(body, more.pop("purpose", f"for {who}"), period, wants, **more))
+
+    return act
+
+
+Book = Callable[..., list[Booked]]
+
+
+def rules(**values: Any) -> None:
+    with transaction() as session:
+        session.execute(update(RuleSet).values(**values))
+
+
+def stored() -> dict[str, int]:
+    """How many rows of each sort there are."""
+    session = db.session()
+    session.rollback()
+    tables = (Reservation, ReservationLine, ReservationEvent, Letter)
+    return {table.__tablename__: session.scalar(select(func.count()).select_from(table)) or 0 for table in tables}
+
+
+NOTHING = {"reservation": 0, "reservation_line": 0, "reservation_event": 0, "letter": 0}
+
+
+def letters() -> set[tuple[str, str]]:
+    session = db.session()
+    session.rollback()
+    return {(letter.template, letter.to_address) for letter in session.scalars(select(Letter))}
+
+
+def loan(ref: str) -> Reservation:
+    session = db.session()
+    session.rollback()
+    session.expire_all()
+    return session.scalars(select(Reservation).where(Reservation.ref == ref)).one()
+
+
+def free(code: str, period: Period) -> int:
+    session = db.session()
+    session.rollback()
+    things = list(catalog.things_by_code(session, [code]).values())
+    return availability.free_units(session, things, period)[things[0].id]
