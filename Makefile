@@ -89,7 +89,7 @@ format: install-dev
 	$(bin)/djlint --quiet --reformat templates || true
 
 messages: install-dev
-	$(bin)/pybabel --quiet extract --mapping-file=babel.cfg --sort-by-file --no-location --omit-header \
+	$(bin)/pybabel --quiet extract --mapping-file=pyproject.toml --sort-by-file --no-location --omit-header \
 		--keywords="_ N_ gettext lazy_gettext ngettext:1,2 pgettext:1c,2" \
 		--output-file=$(catalogues)/messages.pot .
 	@for po in $(catalogues)/*/LC_MESSAGES/messages.po; do \

@@ -42,7 +42,7 @@ def extracted() -> Catalog:
     """The sentences marked in the code and templates."""
     with tempfile.TemporaryDirectory() as folder:
         pot = Path(folder) / "messages.pot"
-        command = ["-m", "babel.messages.frontend", "-q", "extract", "-F", "babel.cfg"]
+        command = ["-m", "babel.messages.frontend", "-q", "extract", "-F", "pyproject.toml"]
         words = ["-k", "N_", "-k", "lazy_gettext", "-o", str(pot), "."]
         subprocess.run([sys.executable, *command, *words], cwd=ROOT, check=True)
         with pot.open("rb") as file:

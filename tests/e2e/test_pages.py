@@ -85,7 +85,8 @@ def faults(page: Page, path: str, width: int) -> list[str]:
         found.append(f"answered {answer.status}")
     if "text/html" not in answer.headers.get("content-type", ""):
         return found
-    own = [url for url in requests if "/photos/" not in url and not url.startswith("data:")]  # a catalogue shows pictures, as they come into view
+    # A catalogue shows pictures, as they come into view; what a page holds within itself asks nothing.
+    own = [url for url in requests if "/photos/" not in url and not url.startswith("data:")]
     if len(own) > MOST_REQUESTS + (answer.request.redirected_from is not None):
         found.append(f"makes {len(own)} requests")
     if any(not url.startswith(("http://127.0.0.1", "data:")) for url in requests):
