@@ -6,6 +6,7 @@ import gzip
 import logging
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ from sharebank.core.db import db, engine_options, tune
 from sharebank.core.errors import N_, Refused
 from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
+from sharebank.insurance.driver_views import bp as insurance
 from sharebank.reservations.planning_views import bp as reservations
 from sharebank.watch import bp as watch
 from sharebank.watch import letters_trouble
 
-ROOMS = (health, accounts, letters, catalog, reservations, api, watch)
+ROOMS = (health, accounts, letters, catalog, insurance, reservations, api, watch)
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("fr", "en")
 CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -138,6 +140,7 @@ _PLACES = (
     ("reservations.planning", N_("Planning"), ("reservations.planning", "reservations.closure")),
     ("catalog.resources", N_("Catalogue"), ("catalog.",)),
     ("reservations.index", N_("Reservations"), ("reservations.index", "reservations.show", "reservations.decide")),
+    ("insurance.index", N_("Deadlines"), ("insurance.",)),
     (
         "accounts.people",
         N_("People"),
@@ -146,14 +149,22 @@ _PLACES = (
 )
 
 
+# Places that not everybody has something to do at.
+_ONLY: dict[str, Callable[[Actor], bool]] = {
+    "insurance.index": lambda actor: actor.admin or bool(actor.staff_ids),
+    "accounts.people": lambda actor: bool(actor.manager_ids),
+}
+
+
 def _nav(actor: Actor | None) -> list[dict[str, Any]]:
-    """The menu of this reader; the last place is for those who manage somebody."""
+    """The menu of this reader."""
     if actor is None:
         return []
     here = request.endpoint or ""
     return [
         {"label": gettext(name), "url": url_for(endpoint), "current": here.startswith(pages)}
-        for endpoint, name, pages in (_PLACES if actor.manager_ids else _PLACES[:-1])
+        for endpoint, name, pages in _PLACES
+        if endpoint not in _ONLY or _ONLY[endpoint](actor)
     ]
 
 

@@ -161,7 +161,8 @@ def _start(run: Path, durable: bool) -> subprocess.Popen[bytes]:
         )
     limit = time.monotonic() + START_SECONDS
     pidfile = data / "postmaster.pid"
-    while not (pidfile.exists() and pidfile.read_text().splitlines()[-1].strip() == "ready"):
+    # The file is there before its words are.
+    while not (pidfile.exists() and pidfile.read_text().rstrip().endswith("ready")):
         if server.poll() is not None or time.monotonic() > limit:
             server.kill()
             raise ServerFailed(f"postgres ended with {server.returncode}")

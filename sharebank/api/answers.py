@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sharebank.accounts.actor import Actor
 from sharebank.catalog.service import Thing
 from sharebank.core import web
+from sharebank.insurance.models import Coverage
+from sharebank.insurance.rules import standing
 from sharebank.notifications.outbox import LetterRow
 from sharebank.reservations.booking import Ask, Booked
 from sharebank.reservations.reading import LoanRow
@@ -128,6 +130,23 @@ def letter_out(letter: LetterRow) -> Fields:
         "sent_at": instant(letter.sent_at) if letter.sent_at else None,
         "attempts": letter.attempts,
         "error": letter.error,
+    }
+
+
+def coverage_out(one: Coverage, today: date) -> Fields:
+    """An insurance, an inspection or a check, and how it stands today."""
+    return {
+        "id": one.id,
+        "holder": one.holder.code,
+        "kind": one.kind,
+        "body": one.body,
+        "contract_number": one.contract_number,
+        "covers": [thing.code for thing in one.things],
+        "starts_on": one.starts_on and one.starts_on.isoformat(),
+        "ends_on": one.ends_on and one.ends_on.isoformat(),
+        "state": standing(one.ends_on, today),
+        "responsible": one.responsible and one.responsible.name,
+        "acknowledged_until": one.silent_until and one.silent_until.isoformat(),
     }
 
 

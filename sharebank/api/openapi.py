@@ -18,6 +18,7 @@ from sharebank.api.schemas import (
     ANSWERS,
     BODIES,
     BUSY_QUERY,
+    COVERAGES_QUERY,
     LETTERS_QUERY,
     MEANINGS,
     RESERVATIONS_QUERY,
@@ -28,6 +29,7 @@ from sharebank.api.schemas import (
 )
 from sharebank.core.errors import N_, Busy, NotAllowed, NotFound, Refused
 from sharebank.core.period import EndsBeforeStart
+from sharebank.insurance import rules as insurance
 from sharebank.reservations import rules
 
 BASE = "/api/v1"
@@ -60,7 +62,8 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-CATALOGUE, LOANS, LETTERS, ITSELF = N_("Resources"), N_("Reservations"), N_("Letters"), N_("This description")
+CATALOGUE, LOANS, DEADLINES = N_("Resources"), N_("Reservations"), N_("Deadlines")
+LETTERS, ITSELF = N_("Letters"), N_("This description")
 ACT_SUMMARIES = {
     "approve": N_("Say yes to a request."),
     "decline": N_("Say no to a request, and why."),
@@ -143,6 +146,15 @@ CALLS = (
         for act in ACTS
     ),
     Call(
+        DEADLINES,
+        "get",
+        "/coverages",
+        "listCoverages",
+        N_("The insurances, checks and certificates you may see, first to end first; what was renewed is left out."),
+        page_of(_ref("Coverage")),
+        COVERAGES_QUERY,
+    ),
+    Call(
         LETTERS,
         "get",
         "/letters",
@@ -185,6 +197,10 @@ PROBLEMS: tuple[type[Refused], ...] = (
     rules.TooFar,
     rules.TooLong,
     rules.ReasonMissing,
+    insurance.InsuranceLapses,
+    insurance.InsuranceNotBegun,
+    insurance.CertificateMissing,
+    insurance.CertificateLapses,
 )
 """Every refusal of the API; the `type` of a problem is a link to its place in the page for people."""
 
@@ -249,7 +265,7 @@ def build() -> dict[str, Any]:
         "info": {"title": "sharebank", "version": "1", "description": api.__doc__, "license": {"name": "MIT"}},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
-        "tags": [{"name": group} for group in (CATALOGUE, LOANS, LETTERS, ITSELF)],
+        "tags": [{"name": group} for group in (CATALOGUE, LOANS, DEADLINES, LETTERS, ITSELF)],
         "paths": paths,
         "components": {
             "schemas": {**BODIES, **ANSWERS},

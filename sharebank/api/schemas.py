@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sharebank.core.errors import N_
+from sharebank.insurance.rules import KINDS as COVERAGE_KINDS
 from sharebank.notifications.outbox import STATES as LETTER_STATES
 from sharebank.reservations.rules import LIFECYCLE
 
@@ -27,6 +28,9 @@ INSTANT: Schema = {
     "examples": ["2026-11-28T14:00:00+01:00"],
 }
 UTC_INSTANT: Schema = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
+
+
+DAY: Schema = {"type": "string", "format": "date", "pattern": r"^\d{4}-\d\d-\d\d$", "examples": ["2026-12-31"]}
 
 
 def text(maximum: int, minimum: int = 1, **more: Any) -> Schema:
@@ -115,6 +119,8 @@ RESERVATIONS_QUERY: dict[str, Schema] = {
 
 LETTERS_QUERY: dict[str, Schema] = {"state": choice(list(LETTER_STATES)), **LIST_QUERY}
 
+COVERAGES_QUERY: dict[str, Schema] = {"expiring_before": DAY, **LIST_QUERY}
+
 # -- what goes out --------------------------------------------------------------------------------
 
 PERIOD: dict[str, Schema] = {"starts_at": UTC_INSTANT, "ends_at": UTC_INSTANT}
@@ -190,6 +196,21 @@ ANSWERS: dict[str, Schema] = {
             "error": {"type": ["string", "null"]},
         }
     ),
+    "Coverage": thing(
+        {
+            "id": COUNT,
+            "holder": CODE,
+            "kind": choice(list(COVERAGE_KINDS)),
+            "body": ANY_TEXT,
+            "contract_number": ANY_TEXT,
+            "covers": many(CODE),
+            "starts_on": maybe(DAY),
+            "ends_on": maybe(DAY),
+            "state": choice(["lapsed", "due", "unknown", "fine"]),
+            "responsible": maybe(ANY_TEXT),
+            "acknowledged_until": maybe(DAY),
+        }
+    ),
     "Conflict": thing(
         {
             "resource": CODE,
@@ -248,6 +269,7 @@ MEANINGS = {
     "resource": N_("Code of a resource."),
     "status": N_("State of the reservation."),
     "state": N_("State of the letter."),
+    "expiring_before": N_("Only what ends before this day."),
     "from": N_("From this instant on."),
     "to": N_("Before this instant."),
 }

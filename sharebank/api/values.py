@@ -7,7 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NoReturn
 
 from flask import Request
@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from sharebank.api.problems import Invalid, NotJson, TooLarge, Wrong, WrongMediaType
-from sharebank.api.schemas import INSTANT, MAX_BODY, Schema
+from sharebank.api.schemas import DAY, INSTANT, MAX_BODY, Schema
 from sharebank.core.errors import N_
 
 YEARS = range(2000, 2101)
@@ -34,6 +34,7 @@ NOT_A_CHOICE = N_("One of: %(choices)s.")
 NO_ITEM = N_("At least one.")
 TOO_MANY = N_("At most %(max)s.")
 NOT_AN_INSTANT = N_("Write an instant with its offset from UTC, such as 2026-11-28T14:00:00+01:00.")
+NOT_A_DAY = N_("Write a day such as 2026-11-28.")
 FAR_YEAR = N_("A year between %(min)s and %(max)s.")
 BAD_CURSOR = N_("This cursor is not one of ours: start from the first page.")
 WRONG_TYPE = {
@@ -47,6 +48,7 @@ WRONG_TYPE = {
 # NUL and its like, and halves of surrogate pairs: no database stores them all.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _INSTANT = re.compile(INSTANT["pattern"])
+_DAY = re.compile(DAY["pattern"])
 _WHOLE = re.compile("-?[0-9]{1,12}")
 
 
@@ -91,9 +93,11 @@ class _Reader:
             return []
         return [self.read(schema["items"], inner, f"{field}[{number}]") for number, inner in enumerate(value)]
 
-    def string(self, schema: Schema, value: str, field: str) -> str | datetime:
+    def string(self, schema: Schema, value: str, field: str) -> str | date:
         if schema.get("format") == "date-time":
             return self.instant(value, field)
+        if schema.get("format") == "date":
+            return self.day(value, field)
         value = value.strip()
         if "enum" in schema:
             if value not in schema["enum"]:
@@ -119,6 +123,19 @@ class _Reader:
             self.wrong(field, FAR_YEAR, min=YEARS[0], max=YEARS[-1])
             return datetime.min.replace(tzinfo=UTC)
         return found.astimezone(UTC).replace(microsecond=0)
+
+    def day(self, value: str, field: str) -> date:
+        """A day as ISO 8601 writes it in full."""
+        try:
+            if not _DAY.fullmatch(value):
+                raise ValueError(value)
+            found = date.fromisoformat(value)
+        except ValueError:
+            self.wrong(field, NOT_A_DAY)
+            return date.min
+        if found.year not in YEARS:
+            self.wrong(field, FAR_YEAR, min=YEARS[0], max=YEARS[-1])
+        return found
 
     def integer(self, schema: Schema, value: int, field: str) -> int:
         if not schema["minimum"] <= value <= schema["maximum"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, g, render_template, request, url_for
@@ -14,17 +14,36 @@ from sharebank.accounts.actor import Actor
 from sharebank.accounts.letters import managed_letters
 from sharebank.accounts.web import hash_token
 from sharebank.api import idempotency, openapi
-from sharebank.api.answers import booked_out, dumps, instant, letter_out, loan_out, offer_out, resource_out, use_out
+from sharebank.api.answers import (
+    booked_out,
+    coverage_out,
+    dumps,
+    instant,
+    letter_out,
+    loan_out,
+    offer_out,
+    resource_out,
+    use_out,
+)
 from sharebank.api.problems import NoToken
-from sharebank.api.schemas import ACTS, BODIES, BUSY_QUERY, LETTERS_QUERY, RESERVATIONS_QUERY, RESOURCES_QUERY
+from sharebank.api.schemas import (
+    ACTS,
+    BODIES,
+    BUSY_QUERY,
+    COVERAGES_QUERY,
+    LETTERS_QUERY,
+    RESERVATIONS_QUERY,
+    RESOURCES_QUERY,
+)
 from sharebank.api.values import BAD_CURSOR, MISSING, read_body, read_cursor, read_query, refuse, write_cursor
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing, Wish
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotFound
-from sharebank.core.period import EndsBeforeStart, Period
+from sharebank.core.period import EndsBeforeStart, Period, to_local
 from sharebank.core.web import public
+from sharebank.insurance import service as insurance
 from sharebank.reservations import availability, booking, desk, lifecycle, reading, searching
 from sharebank.reservations.booking import Ask
 
@@ -234,6 +253,40 @@ def _span(since: datetime, until: datetime) -> Period:
     if until <= since:
         refuse("to", EndsBeforeStart.sentence)
     return Period(since, until)
+
+
+# -- deadlines -------------------------------------------------------------------------------------
+
+
+@call("GET", "/coverages")
+def coverages() -> Response:
+    """The insurances, checks and certificates the reader may see, first to end first; renewed ones are left out."""
+    query = read_query(request.args, COVERAGES_QUERY)
+    today = to_local(clock.now(), web.tz()).date()
+    found = insurance.deadlines(
+        db.session(),
+        me(),
+        before=query.get("expiring_before"),
+        after=_after_day(query.get("cursor")),
+        limit=query["limit"] + 1,
+    )
+    page = found[: query["limit"]]
+    last = page[-1] if len(found) > len(page) else None
+    following = write_cursor(last.ends_on.isoformat() if last.ends_on else "", last.id) if last else None
+    return answer(dumps({"items": [coverage_out(one, today) for one in page], "next": following}))
+
+
+def _after_day(cursor: str | None) -> tuple[date | None, int] | None:
+    place = read_cursor(cursor, str, int)
+    if place is None:
+        return None
+    try:
+        day, last = date.fromisoformat(place[0]) if place[0] else None, place[1]
+    except ValueError:
+        refuse("cursor", BAD_CURSOR)
+    if not 0 <= last < 2**31:
+        refuse("cursor", BAD_CURSOR)
+    return day, last
 
 
 # -- letters ---------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def _check(desk: Desk, rows: Sequence[Row]) -> Write:
     session = desk.session
     holders = {body.code: body for body in session.scalars(select(Organisation))}
     things = {thing.code: thing for thing in session.scalars(select(Resource))}
-    people = {email: user_id for email, user_id in session.execute(select(User.email, User.id))}
+    people = {row.email: row.id for row in session.execute(select(User.email, User.id))}
     seats = select(Membership.user_id, Membership.organisation_id).where(Membership.role != "member")
     staff = {(user_id, body_id) for user_id, body_id in session.execute(seats)}
     for row in rows:
@@ -188,7 +188,7 @@ def _link(coverages: Sequence[Coverage]) -> None:
 
 def _fetch(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
     """Every coverage but the certificates that the file of structures tells whole."""
-    emails = {user_id: email for user_id, email in session.execute(select(User.id, User.email))}
+    emails = {row.id: row.email for row in session.execute(select(User.id, User.email))}
     current = current_certificates(session)
     for one in _coverages(session):
         if one.holder.kind != "house" and _bare(one) and current.get(one.holder_id) is one:

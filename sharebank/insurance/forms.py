@@ -99,6 +99,7 @@ class CoverageForm(FlaskForm):  # type: ignore[misc]
 
     def terms(self) -> Terms:
         """What is to be written down."""
+        assert self.ends_on.data
         return Terms(
             self.kind.data,
             self.body.data or "",
@@ -162,4 +163,6 @@ class DriverForm(FlaskForm):  # type: ignore[misc]
 
     def licence(self) -> Licence:
         """What is to be written down."""
+        assert self.licence_since.data
+        assert self.seen_on.data
         return Licence(self.name.data or "", self.licence_class.data, self.licence_since.data, self.seen_on.data)

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from sharebank.accounts import directory
 from sharebank.accounts.models import Membership, Organisation, User
@@ -133,7 +133,8 @@ def write(session: Session, now: datetime, today: date) -> dict[str, int]:
     for one in wanted:  # in its order, which is that of urgency
         if one in won:
             by_reader[one.user_id].append(one)
-    readers = {user.id: user for user in session.scalars(select(User).where(User.id.in_(by_reader)))}
+    people = select(User).options(selectinload(User.memberships)).where(User.id.in_(by_reader))
+    readers = {user.id: user for user in session.scalars(people)}
     for user_id, told in sorted(by_reader.items()):
         _post(session, readers[user_id], told, [lines[one.coverage_id] for one in told], now, today)
     return {"reminders": len(won), "reminder_letters": len(by_reader)}

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, literal, null, or_, select, true, union_all
+from sqlalchemy import ColumnElement, and_, bindparam, exists, false, literal, null, or_, select, true, union_all
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from sharebank.accounts.actor import Actor, Role
@@ -165,7 +165,7 @@ def deadlines(
     house: str = "",
     before: date | None = None,
     past_too: bool = False,
-    after: tuple[date, int] | None = None,
+    after: tuple[date | None, int] | None = None,
     limit: int | None = None,
 ) -> list[Coverage]:
     """The coverages the actor may see, first to end first; those whose end nobody knows come last.
@@ -182,13 +182,9 @@ def deadlines(
     if not past_too:
         query = query.where(Coverage.renewed_by_id.is_(None))
     if after is not None:
-        query = query.where(
-            or_(
-                Coverage.ends_on > after[0],
-                and_(Coverage.ends_on == after[0], Coverage.id > after[1]),
-                Coverage.ends_on.is_(None),
-            )
-        )
+        day, last = after
+        ahead = or_(Coverage.ends_on > day, Coverage.ends_on.is_(None)) if day else false()
+        query = query.where(or_(ahead, and_(Coverage.ends_on == day, Coverage.id > last)))
     return list(session.scalars(query.order_by(Coverage.ends_on.is_(None), Coverage.ends_on, Coverage.id).limit(limit)))
 
 

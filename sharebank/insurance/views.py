@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
+from babel.dates import format_date
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -46,6 +47,12 @@ def _words() -> dict[str, Any]:
 def kind_word(kind: str) -> str:
     """What it is: a vehicle's insurance, an inspection…"""
     return str(_(KINDS[kind]))
+
+
+@bp.app_template_filter("month_name")
+def month_name(day: date) -> str:
+    """`janv.`, the head of a column."""
+    return str(format_date(day, "MMM", locale=web.locale_code()))
 
 
 @bp.app_template_filter("iso_words")
@@ -226,7 +233,7 @@ def acknowledge(coverage_id: int) -> Page:
     """Silence it for a while, and say why."""
     service.editable(db.session(), me(), coverage_id)
     form = SilenceForm()
-    if not form.validate():
+    if not form.validate() or form.until.data is None:
         return _page(coverage_id, 422, silence=form)
     try:
         with transaction() as session:

@@ -105,6 +105,7 @@ class AskForm(FlaskForm, PeriodFields):  # type: ignore[misc]
     purpose = StringField(_("What for?"), [DataRequired(_("Say in a few words what it is for.")), Length(max=300)])
     public = BooleanField(_("Open to the public: show it on the house's programme"))
     lines = FieldList(FormField(LineForm), max_entries=MOST_LINES)
+    override = StringField(_("Lend it all the same, because"), [Optional(), Length(max=300)])
 
     def wants(self) -> dict[str, int]:
         """Code and quantity of what is left after zeros are taken out; the same code twice adds up."""
@@ -136,3 +137,4 @@ class DecideForm(FlaskForm):  # type: ignore[misc]
     """Move a reservation on, with a word to the borrower."""
 
     why = TextAreaField(_("A word of explanation"), [Optional(), Length(max=1000)])
+    override = StringField(_("Lend it all the same, because"), [Optional(), Length(max=300)])

@@ -20,6 +20,7 @@ from sharebank.core import clock, web
 from sharebank.core.db import db
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import Period, local_period, to_local
+from sharebank.insurance.rules import InsuranceLapses
 from sharebank.reservations import desk, searching
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.forms import (
@@ -134,7 +135,8 @@ def create() -> Page:
     if period is None:
         return _ask_page(form, 422)
     wants = form.wants()
-    ask = Ask(form.organisation.data, (form.purpose.data or "").strip(), period, wants, form.public.data)
+    purpose, override = (form.purpose.data or "").strip(), (form.override.data or "").strip()
+    ask = Ask(form.organisation.data, purpose, period, wants, form.public.data, override)
     try:
         booked = desk.reserve(me(), ask)
     except Refused as refused:
@@ -183,6 +185,7 @@ def _ask_page(form: AskForm, status: int, refused: Refused | None = None) -> Pag
         refused=refused,
         sentence=web.say(refused) if refused else "",
         ways_out=_links_out(form, refused),
+        may_override=_may_override(refused) or bool(form.override.data),
         period=period,
         when=when_args(period) if period else {},
         say=web.say,
@@ -193,14 +196,24 @@ def _ask_page(form: AskForm, status: int, refused: Refused | None = None) -> Pag
     return page, status
 
 
+def _may_override(refused: Refused | None) -> bool:
+    """Is this a refusal that the reader may overrule with a reason?"""
+    return isinstance(refused, InsuranceLapses) and refused.overridable
+
+
 def _links_out(form: AskForm, refused: Refused | None) -> list[tuple[Any, str]]:
     """Each way out as a link to this page with that one thing changed; nothing is swapped silently."""
-    if not isinstance(refused, Collision):
-        return []
+    match refused:
+        case Collision():
+            barred = [conflict.resource for conflict in refused.conflicts]
+        case InsuranceLapses():
+            barred = [refused.lapse.thing]
+        case _:
+            return []
     wants = form.wants()
     links = []
     for way in refused.ways_out:
-        replaced = [conflict.resource for conflict in refused.conflicts if way.kind == "elsewhere"]
+        replaced = barred if way.kind == "elsewhere" else []
         kept = {code: quantity for code, quantity in wants.items() if code not in replaced[:1]}
         picks = [f"{code}:{quantity}" for code, quantity in {**kept, way.resource: way.quantity}.items()]
         args: dict[str, Any] = {"pick": picks, "purpose": form.purpose.data, "organisation": form.organisation.data}
@@ -264,11 +277,12 @@ def decide(ref: str, act: str) -> Page:
     if not form.validate():
         return _loan_page(ref, form, 422)
     try:
-        loan = desk.change(me(), ref, act, form.why.data or "")
+        loan = desk.change(me(), ref, act, form.why.data or "", form.override.data or "")
     except NotFound:
         raise
     except Refused as refused:
-        form.why.errors = [web.say(refused)]
+        field = form.override if _may_override(refused) else form.why
+        field.errors = [web.say(refused)]
         return _loan_page(ref, form, refused.status)
     flash(_("Done: %(state)s.", state=web.state_word(loan.status)), "success")
     return redirect(url_for("reservations.show", ref=ref), 303)

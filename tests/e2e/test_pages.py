@@ -24,6 +24,7 @@ SAMPLES = {
     "code": "MCNG-R01",
     "token": "no-such-token",
     "seat_id": "12",
+    "letter_id": "1",
 }
 # Addresses with something in them: forms filled in, filters chosen, answers shown, mistakes made.
 FILLED = (
@@ -40,7 +41,10 @@ FILLED = (
     "/resources/ORS-R04",
     "/no-such-page",
 )
-NOT_PAGES = ("static", "health.", "api.", "catalog.houses_css", "catalog.label_code", "catalog.photo")
+NOT_PAGES = (
+    *("static", "health.", "api.", "catalog.houses_css", "catalog.label_code", "catalog.photo"),
+    "letters.letter_page",  # an e-mail
+)
 
 
 def pages(site: Site) -> list[str]:

@@ -64,6 +64,18 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("accounts.seat", "POST"): MCNG_MANAGERS,
     ("accounts.invite_again", "POST"): MCNG_MANAGERS,
     ("accounts.remove_seat", "POST"): MCNG_MANAGERS,
+    # Letters: their reader's, and those of the people one manages; the sample was written to the member.
+    ("letters.outbox_page", "GET"): MANAGERS,
+    ("letters.letter", "GET"): MCNG_MANAGERS | {"member@example.org"},
+    ("letters.letter_page", "GET"): MCNG_MANAGERS | {"member@example.org"},
+    ("letters.send_again", "POST"): MCNG_MANAGERS,
+    ("letters.give_up", "POST"): MCNG_MANAGERS,
+    ("letters.mine", "GET"): EVERYBODY,
+    ("letters.mine", "POST"): EVERYBODY,
+    ("letters.stop", "GET"): VISITORS,
+    ("letters.stop", "POST"): VISITORS,
+    ("watch.timetable", "GET"): MANAGERS,
+    ("api.letters", "GET"): MANAGERS,
     # Everybody sees what the houses lend; its own staff change it.
     ("catalog.houses_css", "GET"): VISITORS,
     ("catalog.resources", "GET"): EVERYBODY,
@@ -145,6 +157,9 @@ def samples(app: Flask, actor: Callable[[str], Any]) -> dict[str, Any]:
             "SELECT m.id FROM membership m JOIN user_account u ON u.id = m.user_id WHERE u.email = 'member@example.org'"
         )
         token = session.connection().exec_driver_sql("SELECT id FROM token WHERE purpose = 'api'")
+        letter = session.connection().exec_driver_sql(
+            "UPDATE letter SET state = 'dead' WHERE to_address = 'member@example.org' RETURNING id"
+        )
         return {
             "ref": booked[0].ref,
             "code": "MCNG-R01",
@@ -153,6 +168,7 @@ def samples(app: Flask, actor: Callable[[str], Any]) -> dict[str, Any]:
             "seat_id": seat.scalar_one(),
             "token_id": token.scalar_one(),
             "token": "no-such-token",
+            "letter_id": letter.scalar_one(),
             "filename": "style.css",
         }
 
@@ -195,7 +211,7 @@ def test_each_route_lets_in_who_may_and_nobody_else(
         answer = person.open(path, method=method, headers=headers, data=data if method == "POST" else None)
         if answer.status_code >= 500:
             wrong.append(f"{method} {path}: {answer.status_code}")
-        link_gone = rule.endpoint in ("accounts.sign_in_by_link", "accounts.choose_password")
+        link_gone = rule.endpoint in ("accounts.sign_in_by_link", "accounts.choose_password", "letters.stop")
         let_in = reached(answer, who) or link_gone  # a used-up link says so to anybody
         if let_in != (who in MAY[name, method]):
             wrong.append(f"{method} {path}: {answer.status_code}, may {'not ' if let_in else ''}be reached by {who}")
@@ -207,7 +223,7 @@ def test_every_post_without_its_csrf_token_is_refused(
 ) -> None:
     before = dump(app)
     for rule, name, method in rules(app):
-        if method == "GET" or rule.endpoint.startswith("api."):
+        if method == "GET" or rule.endpoint.startswith("api.") or rule.endpoint == "letters.stop":
             continue  # programs carry no cookie that another site could ride on
         browser = signed_in("admin@example.org")
         data = CLOSURE if rule.endpoint == "reservations.closure" else {"why": "x", "quantity": "1"}

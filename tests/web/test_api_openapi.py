@@ -63,7 +63,7 @@ def test_every_call_is_described_and_the_reverse(app: Flask, document: dict[str,
                 routed |= {(path, method.lower()) for method in rule.methods - {"HEAD", "OPTIONS"}}
     described = {(path, method) for path, calls in document["paths"].items() for method in calls}
     assert routed == described
-    assert len(described) == 13
+    assert len(described) == 15
 
 
 def test_the_schemas_are_schemas(document: dict[str, Any]) -> None:
@@ -97,6 +97,11 @@ def test_real_answers_are_as_described(app: Flask, validate: Callable[..., None]
         (member.get("/resources/NOPE"), "get", "/resources/{code}"),
         (member.get("/resources/MCNG-R01/busy", **span), "get", "/resources/{code}/busy"),
         (member.get("/resources/MCNG-R01/busy"), "get", "/resources/{code}/busy"),
+        (Program(app, "manager@example.org").get("/letters"), "get", "/letters"),
+        (staff.get("/letters"), "get", "/letters"),
+        (staff.get("/coverages"), "get", "/coverages"),
+        (staff.get("/coverages", expiring_before="2027-01-01"), "get", "/coverages"),
+        (staff.get("/coverages", expiring_before="soon"), "get", "/coverages"),
         (staff.get("/reservations"), "get", "/reservations"),
         (staff.get("/reservations", status="x"), "get", "/reservations"),
         (fresh(app, f"{API}/reservations"), "get", "/reservations"),
