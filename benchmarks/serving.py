@@ -19,7 +19,7 @@ from config import ROOT, Settings
 from sharebank.app import create_app
 from sharebank.core.server import Serving, serve
 
-WORKERS, THREADS = 2, int(os.environ.get("BT", "4"))
+WORKERS, THREADS = 2, 4
 SECRET = secrets.token_urlsafe(48)
 
 

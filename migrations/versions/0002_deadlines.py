@@ -169,7 +169,8 @@ def upgrade() -> None:
     # What each structure said of its liability insurance becomes a coverage like any other.
     op.execute(
         "INSERT INTO coverage (holder_id, kind, body, contract_number, ends_on, notes, silenced_why, created_at)"
-        " SELECT id, 'liability', liability_insurer, liability_contract, liability_expires_on, '', '', CURRENT_TIMESTAMP"
+        " SELECT id, 'liability', liability_insurer, liability_contract, liability_expires_on,"
+        " '', '', CURRENT_TIMESTAMP"
         " FROM organisation"
         " WHERE liability_insurer <> '' OR liability_contract <> '' OR liability_expires_on IS NOT NULL"
     )

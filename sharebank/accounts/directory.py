@@ -161,9 +161,7 @@ _MANAGERS = (
 def managers(session: Session, organisation_id: int) -> list[Recipient]:
     """Who decides in an organisation."""
     rows = session.connection().execute(_MANAGERS, {"organisation_id": organisation_id})
-    return [
-        Recipient(row.email, f"{row.first_name} {row.last_name}", row.locale, row.id, row.letters) for row in rows
-    ]
+    return [Recipient(row.email, f"{row.first_name} {row.last_name}", row.locale, row.id, row.letters) for row in rows]
 
 
 def reader(user: User) -> Recipient:

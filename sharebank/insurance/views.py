@@ -112,8 +112,7 @@ def export() -> Response:
     """Everything the reader sees, as a file for a spreadsheet."""
     found = service.deadlines(db.session(), me(), house=request.args.get("house", "")[:20], past_too=True)
     answer = Response(board.as_csv(found, today()), mimetype="text/csv")
-    name = f"{_('deadlines')}-{today().isoformat()}.csv"
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    answer.headers.set("Content-Disposition", "attachment", filename=f"insurance-{today().isoformat()}.csv")
     return answer
 
 

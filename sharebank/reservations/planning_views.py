@@ -54,7 +54,7 @@ def planning() -> Page:
     view = form.view.data if form.view.data in VIEWS else "week"
     found = plan(db.session(), me(), view, day, web.tz(), house=form.house.data, kind=form.kind.data)
     listed = "list" in request.args
-    # Fourteen links a page: quoted once, for a reader may have put anything in the address.
+    # A week's page has fourteen such links: quoted once, for a reader may have put anything in the address.
     args = {"view": view, "date": day.isoformat(), "house": quote(form.house.data), "kind": quote(form.kind.data)}
     stem = f"{request.path}?"
     page = render_template(

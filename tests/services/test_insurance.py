@@ -35,8 +35,8 @@ from sharebank.insurance.rules import (
     EndsTooEarly,
     InsuranceLapses,
     InsuranceNotBegun,
-    LicenceFromTheFuture,
     LiabilityOnly,
+    LicenceFromTheFuture,
     NotAhead,
     NoThings,
     NotTheirThing,
@@ -384,6 +384,7 @@ def test_acknowledging(app: Flask, actor: By) -> None:
             editing.acknowledge(session, actor(STAFF), one.id, bad, "Devis demandé", today)
     with transaction() as session:
         editing.acknowledge(session, actor(STAFF), one.id, date(2026, 12, 1), "Devis demandé", today)
+    db.session.expire_all()
     seen = service.visible(db.session(), actor(MANAGER), one.id)
     assert seen.silenced_by
     assert (seen.silent_until, seen.silenced_by.email, seen.silenced_why) == (date(2026, 12, 1), STAFF, "Devis demandé")
@@ -474,6 +475,7 @@ def test_the_register_of_drivers(app: Flask, actor: By) -> None:
         drivers.change(session, actor(STAFF), line.id, Licence("I", "B", date(2019, 5, 2), date(2027, 1, 1)), today)
     with transaction() as session:
         drivers.change(session, actor(MANAGER), line.id, Licence("Inès Chabert", "D1", date(2019, 5, 2), today), today)
+    db.session.expire_all()
     found = drivers.driver(db.session(), actor(STAFF), line.id)
     assert found.seen_by
     assert (found.licence_class, found.seen_by.email) == ("D1", MANAGER)

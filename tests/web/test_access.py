@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.routing import Rule
 
 from sharebank.accounts import directory, service
+from sharebank.accounts.models import Organisation
 from sharebank.catalog.models import Photo
 from sharebank.core.db import db, transaction
+from sharebank.insurance.models import Coverage, CoverageDocument, Driver
 from sharebank.reservations import booking
 from sharebank.reservations.booking import Ask
 from tests import world
@@ -93,6 +96,28 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("catalog.add_photos", "POST"): MCNG_STAFF,
     ("catalog.caption_photo", "POST"): MCNG_STAFF,
     ("catalog.change_photo", "POST"): MCNG_STAFF,
+    # Deadlines: a house's are its staff's; a structure's own people see its certificate, and a list of nothing else.
+    ("insurance.index", "GET"): EVERYBODY,
+    ("insurance.timeline", "GET"): EVERYBODY,
+    ("insurance.export", "GET"): EVERYBODY,
+    ("insurance.new", "GET"): MCNG_STAFF,
+    ("insurance.new", "POST"): MCNG_STAFF,
+    ("insurance.coverage", "GET"): MCNG_STAFF,
+    ("insurance.edit", "GET"): MCNG_STAFF,
+    ("insurance.edit", "POST"): MCNG_STAFF,
+    ("insurance.renew", "GET"): MCNG_STAFF,
+    ("insurance.renew", "POST"): MCNG_STAFF,
+    ("insurance.delete", "POST"): MCNG_STAFF,
+    ("insurance.acknowledge", "POST"): MCNG_STAFF,
+    ("insurance.resume", "POST"): MCNG_STAFF,
+    ("insurance.attach", "POST"): MCNG_STAFF,
+    ("insurance.document", "GET"): MCNG_STAFF,
+    ("insurance.detach", "POST"): MCNG_STAFF,
+    ("insurance.drivers", "GET"): STAFF,
+    ("insurance.drivers", "POST"): STAFF,
+    ("insurance.driver", "GET"): MCNG_STAFF,
+    ("insurance.driver", "POST"): MCNG_STAFF,
+    ("insurance.forget_driver", "POST"): MCNG_STAFF,
     # Reservations: the two parties'.
     ("reservations.search", "GET"): EVERYBODY,
     ("reservations.planning", "GET"): EVERYBODY,
@@ -113,6 +138,7 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("api.resources", "GET"): EVERYBODY,
     ("api.resource", "GET"): EVERYBODY,
     ("api.busy", "GET"): EVERYBODY,
+    ("api.coverages", "GET"): EVERYBODY,
     ("api.reservations", "GET"): EVERYBODY,
     ("api.reserve", "POST"): EVERYBODY,
     ("api.reservation", "GET"): PARTIES,
@@ -151,6 +177,23 @@ def samples(app: Flask, actor: Callable[[str], Any]) -> dict[str, Any]:
             resource_id=1, width=1, height=1, sha256="ab" * 32, image=b"x", thumbnail=b"x", created_at=world.NOW
         )
         session.add(photo)
+        day = world.NOW.date()
+        house_id = session.scalars(select(Organisation.id).where(Organisation.code == "MCNG")).one()
+        contract = Coverage(
+            holder_id=house_id,
+            kind="liability",
+            body="Mutuelle",
+            contract_number="PB-1",
+            ends_on=day,
+            created_at=world.NOW,
+        )
+        contract.documents = [
+            CoverageDocument(
+                name="a.pdf", media_type="application/pdf", sha256="ab" * 32, content=b"%PDF-", created_at=world.NOW
+            )
+        ]
+        driver = Driver(organisation_id=house_id, name="Inès", licence_class="B", licence_since=day, seen_on=day)
+        session.add_all([contract, driver])
         session.flush()
         service.issue_api_token(session, "member@example.org", world.NOW)
         seat = session.connection().exec_driver_sql(
@@ -164,6 +207,9 @@ def samples(app: Flask, actor: Callable[[str], Any]) -> dict[str, Any]:
             "ref": booked[0].ref,
             "code": "MCNG-R01",
             "photo_id": photo.id,
+            "coverage_id": contract.id,
+            "document_id": contract.documents[0].id,
+            "driver_id": driver.id,
             "mark": "abababab",
             "seat_id": seat.scalar_one(),
             "token_id": token.scalar_one(),
@@ -180,7 +226,7 @@ def address(app: Flask, rule: Rule, name: str, samples: dict[str, Any]) -> str:
         values["act"] = name.partition(" ")[2] or "later"
     with app.test_request_context():
         path = app.url_map.bind("localhost").build(rule.endpoint, values)
-    return path + ("?house=MCNG" if rule.endpoint == "catalog.new" else "")
+    return path + {"catalog.new": "?house=MCNG", "insurance.new": "?holder=MCNG"}.get(rule.endpoint, "")
 
 
 def reached(answer: Any, who: str) -> bool:
