@@ -50,21 +50,23 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--sizes", default="10k,100k,1m", help="of %(default)s")
+    parser.add_argument("--sizes", help=f"of {','.join(SIZES)}, by default all; without the last when --quick")
     parser.add_argument("--databases", default=",".join(DATABASES), help="of %(default)s")
-    parser.add_argument("--quick", action="store_true", help="10k and 100k, one second a measure")
+    parser.add_argument("--quick", action="store_true", help="one second a measure")
     parser.add_argument("--seconds", type=float, default=3.0, help="a measure")
     parser.add_argument("--no-import", action="store_true", help="leave the import out")
     args = parser.parse_args()
     if args.quick:
-        args.sizes, args.seconds = "10k,100k" if args.sizes == "10k,100k,1m" else args.sizes, 1.0
-    args.sizes = [SIZES[name] for name in args.sizes.split(",")]
+        args.seconds = 1.0
+    names = args.sizes.split(",") if args.sizes else list(SIZES)[: 2 if args.quick else 3]
+    args.sizes = [SIZES[name] for name in names]
     args.databases = args.databases.split(",")
     return args
 
 
 def _measure(args: argparse.Namespace, folder: Path) -> Findings:
     findings = Findings()
+    print(f"# load of the machine before: {os.getloadavg()[0]:.1f}; the figures count on one that is at rest")
     print(report.HEAD)
     for figure in measures.floor_page(folder, f"sqlite:///{folder}/floor.db", args.seconds):
         findings.add(figure)

@@ -55,8 +55,9 @@ def holder_of(session: Session, actor: Actor, code: str) -> Organisation:
 
 
 def things_of(session: Session, holder: Organisation) -> list[Resource]:
-    """What a holder may insure."""
-    return list(session.scalars(select(Resource).where(Resource.house_id == holder.id).order_by(Resource.code)))
+    """What a holder may insure: vehicles and rooms before the rest, for of those nobody forgets any."""
+    query = select(Resource).where(Resource.house_id == holder.id)
+    return list(session.scalars(query.order_by(Resource.kind.desc(), Resource.code)))
 
 
 def staff_of(session: Session, holder: Organisation) -> list[User]:

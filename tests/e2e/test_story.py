@@ -75,8 +75,8 @@ def test_what_is_taken_is_said_with_ways_out_one_tap_away(site: Site, phone: Cal
     context = phone()
     site.sign_in(context, MEMBER)
     page = context.new_page()
-    # The big room of the Ors is taken on 12 December for their Christmas.
-    page.goto("/reservations/new?pick=ORS-R01&day=2026-12-12&start=10:00&end=12:00&purpose=Concert")
+    # The minibus is in the snow on 13 December.
+    page.goto("/reservations/new?pick=MCNG-V01&day=2026-12-13&start=10:00&end=12:00&purpose=Concert")
     page.get_by_role("button", name="Envoyer la demande").click()
     expect(page.get_by_role("alert")).to_contain_text("pas libre à ce moment")
     expect(page.get_by_role("heading", name="Ce que vous pouvez faire")).to_be_visible()
@@ -86,13 +86,32 @@ def test_what_is_taken_is_said_with_ways_out_one_tap_away(site: Site, phone: Cal
     expect(page.get_by_role("status")).to_contain_text("Votre demande est envoyée")
 
 
+def test_what_is_not_insured_is_said_and_lent_by_its_house_only_with_a_reason(
+    site: Site, phone: Callable[..., BrowserContext]
+) -> None:
+    asked = "/reservations/new?pick=ORS-R01&day=2026-12-01&start=10:00&end=12:00&purpose=Concert"
+    for who, may in ((MEMBER, False), ("olivier.crozemard@example.org", True)):
+        context = phone(java_script_enabled=may)
+        site.sign_in(context, who)
+        page = context.new_page()
+        page.goto(asked)
+        page.get_by_role("button", name=re.compile("^(Réserver|Envoyer la demande)$")).click()
+        expect(page.get_by_role("alert")).to_contain_text("Sécurité incendie (PV-ORS-2021-06), valable jusqu’au mardi 10")
+        expect(page.get_by_label("Prêter quand même")).to_have_count(int(may))
+        assert_fits(page)
+    page.get_by_label("Prêter quand même").fill("La commission passe le 30")
+    page.get_by_role("button", name="Réserver").click()
+    expect(page.get_by_role("status")).to_contain_text("C’est réservé")
+    expect(page.locator(".timeline")).to_contain_text("La commission passe le 30 (PV-ORS-2021-06 → 2026-11-10)")
+
+
 def test_staff_book_their_own_room_at_once_and_decline_a_request_with_a_word(
     site: Site, phone: Callable[..., BrowserContext]
 ) -> None:
     context = phone()
     site.sign_in(context, "isabelle.chantemerlin@example.org")  # staff of STN
     page = context.new_page()
-    page.goto("/reservations/new?pick=STN-R03&day=2026-12-01&start=06:00&end=07:00&purpose=Inventaire")
+    page.goto("/reservations/new?pick=STN-R03&day=2026-11-26&start=06:00&end=07:00&purpose=Inventaire")
     page.get_by_role("button", name="Réserver").click()
     expect(page.get_by_role("status")).to_contain_text("C’est réservé")
 
