@@ -25,6 +25,8 @@ SAMPLES = {
     "token": "no-such-token",
     "seat_id": "12",
     "letter_id": "1",
+    "coverage_id": "4",
+    "driver_id": "1",
 }
 # Addresses with something in them: forms filled in, filters chosen, answers shown, mistakes made.
 FILLED = (
@@ -39,11 +41,15 @@ FILLED = (
     "/reservations?when=past&month=2026-09-15",
     "/resources?q=minibus",
     "/resources/ORS-R04",
+    "/insurance?house=MCNG",
+    "/insurance/new?holder=MCNG&covers=MCNG-V01",
+    "/insurance/timeline?year=2027",
     "/no-such-page",
 )
 NOT_PAGES = (
     *("static", "health.", "api.", "catalog.houses_css", "catalog.label_code", "catalog.photo"),
     "letters.letter_page",  # an e-mail
+    *("insurance.export", "insurance.document"),  # downloads
 )
 
 

@@ -96,7 +96,9 @@ def test_what_is_not_insured_is_said_and_lent_by_its_house_only_with_a_reason(
         page = context.new_page()
         page.goto(asked)
         page.get_by_role("button", name=re.compile("^(Réserver|Envoyer la demande)$")).click()
-        expect(page.get_by_role("alert")).to_contain_text("Sécurité incendie (PV-ORS-2021-06), valable jusqu’au mardi 10")
+        expect(page.get_by_role("alert")).to_contain_text(
+            "Sécurité incendie (PV-ORS-2021-06), valable jusqu’au mardi 10"
+        )
         expect(page.get_by_label("Prêter quand même")).to_have_count(int(may))
         assert_fits(page)
     page.get_by_label("Prêter quand même").fill("La commission passe le 30")

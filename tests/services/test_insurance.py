@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from PIL import Image
-from sqlalchemy import event, func, select, update
+from sqlalchemy import NullPool, create_engine, event, func, select, text, update
+from sqlalchemy.orm import Session
 
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.models import Organisation
 from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.catalog.service import Wish
+from sharebank.core import migrate
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound, Refused
 from sharebank.core.period import Period, local_period
@@ -46,6 +50,7 @@ from sharebank.reservations import desk, searching
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.models import Reservation, ReservationEvent
 from tests import world
+from tests.databases import MIGRATIONS
 
 MANAGER, STAFF, ADMIN = "manager@example.org", "staff@example.org", "admin@example.org"
 STN, MEMBER, OTHER = "staff.stn@example.org", "member@example.org", "other@example.org"
@@ -551,3 +556,34 @@ def test_the_certificate_of_a_structure_lives_in_its_file_too(app: Flask) -> Non
     assert len(told()) == 2
     assert "CHORALE,Chorale,association,MCNG,,,,Asso,RC-1,2027-12-31\n" in give("organisations")
     assert give("insurance") == f"{HEADING}CHORALE,liability,Asso,RC-1,,,2026-12-30,,,\n"
+
+
+def test_what_structures_said_of_their_insurance_becomes_coverages(empty_database_url: str, tmp_path: Path) -> None:
+    first = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("000[2-9]*", "__pycache__"))
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    migrate.upgrade(engine, first, backup_dir=tmp_path, now=world.NOW)
+    with engine.begin() as connection:
+        for code, insurer, contract, end in (
+            ("A", "Asso", "RC-1", "'2026-12-31'"),
+            ("B", "Asso", "RC-2", "NULL"),
+            ("C", "", "", "NULL"),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO organisation (code, name, kind, siret, email, phone, address, postal_code, city,"
+                    " colour, opening_hours, school_zone, liability_insurer, liability_contract, liability_expires_on)"
+                    f" VALUES ('{code}', 'x', 'association', '', '', '', '', '', '', '', '', '', '{insurer}',"
+                    f" '{contract}', {end})"
+                )
+            )
+    migrate.upgrade(engine, MIGRATIONS, backup_dir=tmp_path, now=world.NOW)
+    with Session(engine) as session:
+        query = select(Organisation.code, Coverage.kind, Coverage.body, Coverage.contract_number, Coverage.ends_on)
+        rows = session.execute(query.join(Coverage.holder).order_by(Organisation.code)).all()
+        assert [tuple(row) for row in rows] == [
+            ("A", "liability", "Asso", "RC-1", date(2026, 12, 31)),
+            ("B", "liability", "Asso", "RC-2", None),
+        ]
+        assert all(one.created_at.tzinfo for one in session.scalars(select(Coverage)))
+    engine.dispose()
