@@ -70,9 +70,12 @@ def _clean_up(session: Session, now: datetime) -> Counts:
 
 
 def back_up(app: Flask, now: datetime) -> Counts:
-    """A copy of tonight's database, once a night, the last fourteen kept; PostgreSQL has its own tools for that."""
+    """A copy of tonight's database, once a night, the last fourteen kept.
+
+    For PostgreSQL it takes a pg_dump of the server's version on this machine; without one none is made.
+    """
     with app.app_context():
-        if db.engine.dialect.name != "sqlite":
+        if not backup.possible(db.engine):
             return {"backups": 0}
         url = db.engine.url
     folder, night = Path(app.instance_path) / "backups", (now - NIGHT).date()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
 
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Engine, make_url
 
 from sharebank.core.errors import Refused
 
@@ -51,6 +52,21 @@ def backup(engine_url: str | URL, file: Path) -> None:
         else:
             _run_tool("pg_dump", url, "--format=custom", "--no-owner", f"--file={draft}")
         _settle(draft, file)
+
+
+def possible(engine: Engine) -> bool:
+    """Can this machine back the database up: PostgreSQL wants a pg_dump not older than the server.
+
+    The tool prints, for instance, `pg_dump (PostgreSQL) 18.1 (Debian 18.1-1)`; the server counts 180001.
+    """
+    if engine.dialect.name == "sqlite":
+        return True
+    if shutil.which("pg_dump") is None:
+        return False
+    printed = re.search(r"\) (\d+)", _run_tool("pg_dump", None, "--version"))
+    with engine.connect() as connection:
+        server = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one()) // 10_000
+    return printed is not None and int(printed[1]) >= server
 
 
 def restore(engine_url: str | URL, file: Path, *, now: datetime) -> Path | None:
