@@ -169,12 +169,9 @@ def reserve() -> Response:
     ask = Ask(body["organisation"], body["purpose"], period, wants, body.get("public", False), body.get("override", ""))
 
     def book(session: Session) -> Any:
-        return booked_out(booking.book(session, actor, ask, now, web.tz(), ready), ask, actor, now)
+        return booked_out(booking.book(session, actor, ask, now, web.tz()), ask, actor, now)
 
     with desk.advised(actor, ask):
-        # A key may have its answer already, whatever the rules say by now: then nothing is checked ahead of it.
-        keyed = "Idempotency-Key" in request.headers
-        ready = None if keyed else booking.prepare(db.session(), actor, ask, now, web.tz())
         return _do(book, body, now, 201)
 
 

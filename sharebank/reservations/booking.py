@@ -73,60 +73,31 @@ def new_ref(now: datetime, tz: ZoneInfo) -> str:
     return f"R{to_local(now, tz):%y}-" + "".join(secrets.choice(REF_LETTERS) for _ in range(6))
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """An ask that has passed every rule but the calendar's."""
-
-    things: tuple[Thing, ...]
-    borrower: Role
-    status: Mapping[int, str]
-    """What each lender's reservation will be, by house."""
-    whys: Mapping[int, str]
-
-
-def prepare(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> Ready:
-    """Check all that needs no lock: what exists, who may, notice, length, insurance.
+def book(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> list[Booked]:
+    """Reserve everything asked for, one reservation a lender, or nothing at all.
 
     The owner's staff book at once and are not held to notice and advance; whoever else asks, the request holds
-    the slot. Raises a Refused; InsuranceLapses says which contract ends too early.
+    the slot. Raises a Refused; a Collision carries what is in the way and what else there is, InsuranceLapses which
+    contract ends too early.
     """
     if not ask.wants:
         raise NothingChosen("lines")
     things = _things(session, ask.wants)
     borrower = _borrower(session, actor, ask.organisation)
     at_once = {thing.house_id: may_house(actor, "book_at_once", thing.house_id) for thing in things}
+    things = catalog.lock_calendars(session, things)
     for thing in things:
-        _refuse_out_of_service(thing)
+        if not thing.in_service:
+            raise OutOfService("lines", thing=thing.name)
         if not at_once[thing.house_id]:
             check_limits(thing.limits, ask.period, now, tz, thing.name)
         else:
             check_length(thing.limits, ask.period, tz, thing.name)
     whys = check_ask(session, actor, things, at_once, borrower, ask.period, tz, ask.override)
-    status = {house_id: "approved" if own else "requested" for house_id, own in at_once.items()}
-    return Ready(tuple(things), borrower, status, whys)
-
-
-def book(
-    session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo, ready: Ready | None = None
-) -> list[Booked]:
-    """Reserve everything asked for, one reservation a lender, or nothing at all.
-
-    What was made `ready` before the transaction need not be read while others wait for the lock; what decides who
-    gets it, the quantity, the service and the calendar, is read under it. Raises what `prepare` raises, and a
-    Collision that carries what is in the way and what else there is.
-    """
-    ready = ready or prepare(session, actor, ask, now, tz)
-    things = catalog.lock_calendars(session, ready.things)
-    for thing in things:
-        _refuse_out_of_service(thing)
     holds = {thing.id: hold_of(thing, ask.period) for thing in things}
     _refuse_collisions(session, things, holds, ask)
-    return _store(session, actor, ask, ready.borrower, things, holds, ready.status, now, tz, ready.whys)
-
-
-def _refuse_out_of_service(thing: Thing) -> None:
-    if not thing.in_service:
-        raise OutOfService("lines", thing=thing.name)
+    status = {house_id: "approved" if own else "requested" for house_id, own in at_once.items()}
+    return _store(session, actor, ask, borrower, things, holds, status, now, tz, whys)
 
 
 def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> list[Booked]:

@@ -19,11 +19,8 @@ from sharebank.reservations.rules import Collision
 
 def reserve(actor: Actor, ask: Ask) -> list[Booked]:
     """Book everything asked for or nothing; a Collision comes with its ways out."""
-    now, tz = clock.now(), web.tz()
-    with advised(actor, ask):
-        ready = booking.prepare(db.session(), actor, ask, now, tz)
-        with transaction() as session:
-            return booking.book(session, actor, ask, now, tz, ready)
+    with advised(actor, ask), transaction() as session:
+        return booking.book(session, actor, ask, clock.now(), web.tz())
 
 
 def close(actor: Actor, ask: Ask) -> list[Booked]:
