@@ -24,7 +24,7 @@ from sharebank.accounts.letters_views import bp as letters
 from sharebank.accounts.letters_views import stop as stop_letters
 from sharebank.accounts.people_views import bp as accounts
 from sharebank.accounts.web import actor_or_none, load_visitor
-from sharebank.api.problems import of_refusal, problem
+from sharebank.api.problems import of_http_error, of_refusal, problem
 from sharebank.api.views import bp as api
 from sharebank.catalog.views import bp as catalog
 from sharebank.core import texts, web
@@ -207,8 +207,6 @@ def _http_error(error: HTTPException) -> Any:
     if isinstance(error, SecurityError):
         return error.get_response()  # under a name that is not ours no link can be built, so no page of ours
     if request.path.startswith("/api/"):
-        from sharebank.api.problems import of_http_error  # noqa: PLC0415
-
         return of_http_error(error)
     return _page(error.code or 500)
 

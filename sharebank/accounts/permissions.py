@@ -45,7 +45,6 @@ HOUSE: dict[str, Callable[[Actor, int], bool]] = {
     "edit_catalogue": _staff_of,
     "book_at_once": lambda actor, house_id: house_id in actor.staff_ids,
     "close": _staff_of,
-    "see_agenda": _staff_of,
     "overrule_lapse": lambda actor, house_id: house_id in actor.staff_ids,
 }
 

@@ -19,14 +19,6 @@ from sharebank.reservations.models import Reservation, ReservationEvent
 from sharebank.reservations.rules import transition
 
 
-def visible(session: Session, actor: Actor, ref: str) -> Reservation:
-    """The reservation with this reference; raises NotFound when there is none or it is not the actor's to see."""
-    found = session.scalar(select(Reservation).where(Reservation.ref == ref))
-    if found is None or not may_loan(actor, "see", found):
-        raise NotFound
-    return found
-
-
 def change(
     session: Session, actor: Actor, ref: str, act: str, why: str, now: datetime, tz: ZoneInfo, override: str = ""
 ) -> Reservation:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 from sqlalchemy import select
 
-from sharebank.catalog import browsing
+from sharebank.catalog import browsing, labels
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.core.db import db, transaction
 from tests.services.test_catalog import book, picture
@@ -306,6 +306,9 @@ def test_several_photos_of_a_phone_fit_in_one_go(app: Flask, staff: FlaskClient)
 def test_labels_are_printed_for_one_s_own_house(app: Flask, signed_in: SignIn, staff: FlaskClient) -> None:
     text = staff.get("/labels?house=MCNG&start=3").text
     assert re.findall(r'class="code">([^<]+)<', text) == ["MCNG-R01", "MCNG-R03", "MCNG-V01"]
+    # Each label's picture is its own thing's, whatever is printed beside it.
+    pictures = [labels.qr_data(f"http://127.0.0.1:5000/r/{code}") for code in ("MCNG-R01", "MCNG-R03", "MCNG-V01")]
+    assert re.findall(r'src="(data:[^"]+)"', text) == pictures
     assert text.count('<li class="label"') == 5
     assert re.findall(r'class="code">([^<]+)<', staff.get("/labels?code=MCNG-V01").text) == ["MCNG-V01"]
     assert staff.get("/labels?code=STN-R01").status_code == 403
