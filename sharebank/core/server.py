@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes a request may carry."""
 
 RESTART_SECONDS = 5
 """A scheduler that ended is started again, not more often than this."""
@@ -51,6 +59,23 @@ class Serving:
         }
 
 
+def in_turn(answer: WSGIApplication, largest: int = MAX_BODY) -> WSGIApplication:
+    """Let the threads of one process answer one at a time.
+
+    An interpreter runs one thread at a time anyway: four that answer at once only take it from each other, and a
+    booking then holds the database's lock while it waits for the interpreter. What may take long is left outside:
+    the body is read before (at most one byte more than is taken), the answer is sent after.
+    """
+    turn = Lock()
+
+    def answer_in_turn(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(largest + 1))
+        with turn:
+            return answer(environ, start_response)
+
+    return answer_in_turn
+
+
 class _Application(BaseApplication):
     """What gunicorn serves: the application, made in each worker."""
 
@@ -64,7 +89,7 @@ class _Application(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return self.create()
+        return in_turn(self.create().wsgi_app)
 
 
 class _Master(Arbiter):

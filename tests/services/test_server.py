@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
+
+from sharebank.core import server
 
 PROGRAM = dedent("""\
     import os, sys, time
@@ -109,3 +115,38 @@ def test_told_to_stop_it_answers_what_is_under_way(served: Served) -> None:
 def test_killed_it_leaves_no_process(served: Served) -> None:
     served.process.kill()
     until(lambda: not alive(served.worker) and not alive(served.schedulers()[0]))
+
+
+def test_threads_of_a_process_answer_in_turn_but_read_together() -> None:
+    inside, most = 0, 0
+    arriving, sent = threading.Event(), threading.Event()
+
+    def answer(environ: Any, _start: Any) -> list[bytes]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        body = environ["wsgi.input"].read()
+        time.sleep(0)  # lets another thread try
+        inside -= 1
+        return [body]
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            arriving.set()
+            assert sent.wait(20)
+            return super().read(size)
+
+    turns = server.in_turn(answer, largest=4)
+
+    def ask(body: io.BytesIO) -> bytes:
+        return b"".join(turns({"wsgi.input": body}, lambda *_: lambda _data: None))
+
+    with ThreadPoolExecutor(9) as pool:
+        slow = pool.submit(ask, Slow(b"slow"))
+        assert arriving.wait(20)
+        bodies = [bytes([number]) for number in range(200)]
+        assert list(pool.map(ask, map(io.BytesIO, bodies))) == bodies, "an upload under way holds nobody up"
+        sent.set()
+        assert slow.result() == b"slow"
+    assert most == 1
+    assert ask(io.BytesIO(b"123456789")) == b"12345", "one byte more than is taken says that it is too much"
