@@ -18,7 +18,7 @@ from sharebank.accounts.models import Membership, Organisation, Token, User, Use
 from sharebank.accounts.web import hash_token
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.catalog.service import search_text
-from sharebank.reservations.rules import HOLDING
+from sharebank.reservations.states import HOLDING
 
 HOUSES = {"MCNG": "Maison citoyenne Noël Guichard", "STN": "Maison Saint-Nicolas", "ORS": "Maison des Ors"}
 HOURS = "mon-fri 08:30-12:00,13:30-18:30; sat 09:00-12:30"

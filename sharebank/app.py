@@ -34,7 +34,7 @@ from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
 from sharebank.core.server import MAX_BODY
 from sharebank.insurance.driver_views import bp as insurance
-from sharebank.reservations.planning_views import bp as reservations
+from sharebank.reservations.pages import bp as reservations
 from sharebank.watch import bp as watch
 from sharebank.watch import letters_trouble
 

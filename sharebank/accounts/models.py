@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -23,9 +23,15 @@ class Organisation(Base):
     house_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"), index=True)
     """The house it is attached to; a house is attached to itself."""
     siret: Mapped[str] = mapped_column(String(14), default="")
+    member_since: Mapped[date | None]
+    """Since when it is a member; some things are lent to those of some years only."""
+    represented_by: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    """Who signs for it."""
+    office: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    """As what: president, treasurer, director."""
     email: Mapped[str] = mapped_column(String(254), default="")
     phone: Mapped[str] = mapped_column(String(30), default="")
-    # A house says also where it is and when it is open.
+    # Its seat; a house says also when it is open.
     address: Mapped[str] = mapped_column(String(200), default="")
     postal_code: Mapped[str] = mapped_column(String(10), default="")
     city: Mapped[str] = mapped_column(String(100), default="")

@@ -30,7 +30,7 @@ from sharebank.api.schemas import (
 from sharebank.core.errors import N_, Busy, NotAllowed, NotFound, Refused
 from sharebank.core.period import EndsBeforeStart
 from sharebank.insurance import rules as insurance
-from sharebank.reservations import rules
+from sharebank.reservations import rules, states
 
 BASE = "/api/v1"
 
@@ -182,7 +182,7 @@ PROBLEMS: tuple[type[Refused], ...] = (
     NotAllowed,
     NotFound,
     rules.Collision,
-    rules.WrongState,
+    states.WrongState,
     Busy,
     TooLarge,
     WrongMediaType,
@@ -196,7 +196,7 @@ PROBLEMS: tuple[type[Refused], ...] = (
     rules.TooSoon,
     rules.TooFar,
     rules.TooLong,
-    rules.ReasonMissing,
+    states.ReasonMissing,
     insurance.InsuranceLapses,
     insurance.InsuranceNotBegun,
     insurance.CertificateMissing,

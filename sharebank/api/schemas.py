@@ -7,7 +7,7 @@ from typing import Any
 from sharebank.core.errors import N_
 from sharebank.insurance.rules import KINDS as COVERAGE_KINDS
 from sharebank.notifications.outbox import STATES as LETTER_STATES
-from sharebank.reservations.rules import LIFECYCLE
+from sharebank.reservations.states import LIFECYCLE
 
 Schema = dict[str, Any]
 

@@ -36,6 +36,8 @@ class RuleSet(Base):
     fee_association_cents: Mapped[int]
     fee_external_cents: Mapped[int]
     fee_unit: Mapped[str] = mapped_column(String(10))
+    terms: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    """The rules of lending as data: canonical JSON, rule kind to its settings (`sharebank.lending`)."""
 
 
 class Resource(Base):

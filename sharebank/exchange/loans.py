@@ -29,7 +29,8 @@ from sharebank.exchange.reading import clean
 from sharebank.exchange.refusals import DuplicateRef, NotTheirs, UnknownStructure, UnknownUser, short
 from sharebank.reservations.availability import hold_of
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
-from sharebank.reservations.rules import HOLDING, OutOfService, TooLong, UnknownResource, check_length
+from sharebank.reservations.rules import OutOfService, TooLong, UnknownResource, check_length
+from sharebank.reservations.states import HOLDING
 
 _STATES = ("requested", "approved", "collected", "returned", "declined", "cancelled", "expired")
 _COLUMNS = (

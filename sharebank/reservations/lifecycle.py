@@ -15,8 +15,9 @@ from sharebank.accounts.permissions import may_loan, require
 from sharebank.core.errors import NotFound
 from sharebank.notifications.service import post, withdraw
 from sharebank.reservations.gate import check_act
+from sharebank.reservations.hooks import changed
 from sharebank.reservations.models import Reservation, ReservationEvent
-from sharebank.reservations.rules import transition
+from sharebank.reservations.states import transition
 
 
 def change(
@@ -43,6 +44,7 @@ def change(
     loan.events.append(ReservationEvent(at=now, user_id=actor.user_id, status=loan.status, why=told))
     session.flush()
     _tell(session, actor, loan, why.strip(), now)
+    changed(session, actor, loan, act, now)
     return loan
 
 
@@ -72,6 +74,7 @@ def expire(session: Session, ref: str, now: datetime) -> bool:
     loan.events.append(ReservationEvent(at=now, user_id=None, status=loan.status, why=""))
     session.flush()
     withdraw(session, about(loan))
+    changed(session, None, loan, "expire", now)
     post(session, f"{about(loan)}expired", "reservation_expired", [directory.reader(loan.user)], facts_of(loan), now)
     return True
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text, true
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sharebank.accounts.models import Organisation, User
@@ -51,10 +52,24 @@ class Reservation(Base):
     purpose: Mapped[str] = mapped_column(String(300))
     public: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(Instant)
+    headcount: Mapped[int | None]
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    """What else the rules asked for: `distance_km`, `drivers` (ids), `options`, `collect_at`, `return_at`."""
+    quote: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What it costs, frozen when it was asked for (`lending.prices.Quote` as JSON); none when free of charge."""
+    lapses_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When a request nobody answered, or an offer nobody took, lets its slot go."""
+    offered: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Held for somebody who has not said yes yet: from the waiting list, or another slot proposed by the house."""
+    approved_once_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id", ondelete="SET NULL"))
+    """Who gave the first of two approvals."""
+    signed_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When the agreement that covers it was signed."""
+    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"), index=True)
 
     lender: Mapped[Organisation] = relationship(foreign_keys=[lender_id])
     borrower: Mapped[Organisation] = relationship(foreign_keys=[borrower_id])
-    user: Mapped[User] = relationship()
+    user: Mapped[User] = relationship(foreign_keys=[user_id])
     lines: Mapped[list[ReservationLine]] = relationship(
         back_populates="reservation", cascade="all, delete-orphan", order_by="ReservationLine.id"
     )
@@ -108,3 +123,66 @@ class ReservationEvent(Base):
 
     reservation: Mapped[Reservation] = relationship(back_populates="events")
     user: Mapped[User | None] = relationship()
+
+
+class Series(Base):
+    """A reservation that repeats: wall time, zone and a rule; its occurrences are ordinary reservations."""
+
+    __tablename__ = "series"
+    __table_args__ = (
+        CheckConstraint("skip IN ('none', 'school_holidays', 'public_holidays', 'both')", name="skip"),
+        CheckConstraint("status IN ('active', 'ended')", name="status"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(String(20), unique=True)
+    purpose: Mapped[str] = mapped_column(String(300))
+    lender_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    borrower_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"), index=True)
+    wants: Mapped[dict[str, int]] = mapped_column(JSON)
+    """Units of each resource, by code."""
+    rule: Mapped[str] = mapped_column(String(300))
+    """RFC 5545 RRULE without its prefix."""
+    zone: Mapped[str] = mapped_column(String(40))
+    first_start: Mapped[str] = mapped_column(String(16))
+    """Wall time `2026-12-31T18:30`, as the end."""
+    first_end: Mapped[str] = mapped_column(String(16))
+    until: Mapped[date | None]
+    """Last local day, that day included."""
+    skip: Mapped[str] = mapped_column(String(20))
+    status: Mapped[str] = mapped_column(String(10), default="active")
+    asked_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When it was last asked whether it is still needed."""
+    release_at: Mapped[datetime | None] = mapped_column(Instant)
+    """When its slots to come are let go unless somebody answers."""
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+    lender: Mapped[Organisation] = relationship(foreign_keys=[lender_id])
+    borrower: Mapped[Organisation] = relationship(foreign_keys=[borrower_id])
+    user: Mapped[User] = relationship(foreign_keys=[user_id])
+    dates: Mapped[list[SeriesDate]] = relationship(
+        back_populates="series", cascade="all, delete-orphan", order_by="SeriesDate.starts_at"
+    )
+
+
+class SeriesDate(Base):
+    """One date of a series: booked as a reservation, or not yet, and why."""
+
+    __tablename__ = "series_date"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('booked', 'conflict', 'closed', 'holiday', 'outside_hours', 'skipped', 'cancelled')",
+            name="state",
+        ),
+        UniqueConstraint("series_id", "starts_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.id", ondelete="CASCADE"))
+    starts_at: Mapped[datetime] = mapped_column(Instant)
+    ends_at: Mapped[datetime] = mapped_column(Instant)
+    state: Mapped[str] = mapped_column(String(20))
+    reservation_id: Mapped[int | None] = mapped_column(ForeignKey("reservation.id", ondelete="SET NULL"), index=True)
+
+    series: Mapped[Series] = relationship(back_populates="dates")

@@ -18,12 +18,10 @@ from sharebank.accounts.web import me
 from sharebank.catalog.forms import ANY, KINDS
 from sharebank.core import web
 from sharebank.core.db import db
+from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.forms import FIRST_DAY, LAST_DAY
 from sharebank.reservations.planning import VIEWS, Plan, Shelf, plan, step
 from sharebank.reservations.planning_table import LAST_HOUR, first_hour, table_body
-from sharebank.reservations.views import Page, bp, today
-
-__all__ = ["bp"]
 
 
 class PlanningForm(Form):

@@ -60,6 +60,14 @@ class LoanRow:
     borrower_name: str
     user_id: int
     asked_by: str
+    headcount: int | None
+    details: dict[str, Any]
+    quote: dict[str, Any] | None
+    lapses_at: datetime | None
+    offered: bool
+    approved_once_by_id: int | None
+    signed_at: datetime | None
+    series_id: int | None
     lines: tuple[LineRow, ...] = ()
     events: tuple[EventRow, ...] = ()
 
@@ -95,6 +103,14 @@ _LOANS = (
         _Borrower.name,
         _loan.user_id,
         _NAME,
+        _loan.headcount,
+        _loan.details,
+        _loan.quote,
+        _loan.lapses_at,
+        _loan.offered,
+        _loan.approved_once_by_id,
+        _loan.signed_at,
+        _loan.series_id,
     )
     .join_from(Reservation.__table__, Organisation, Organisation.id == _loan.lender_id)
     .join(_Borrower, _Borrower.id == _loan.borrower_id)

@@ -16,7 +16,7 @@ from sharebank.accounts import directory
 from sharebank.notifications.service import Recipient, post
 from sharebank.reservations.lifecycle import about, expire, facts_of
 from sharebank.reservations.models import Reservation
-from sharebank.reservations.rules import (
+from sharebank.reservations.states import (
     ANSWER_WITHIN,
     LATE_AFTER,
     LATE_UNTIL,

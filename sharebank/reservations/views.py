@@ -2,53 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts import directory
 from sharebank.accounts.forms import options
-from sharebank.accounts.permissions import may_loan
 from sharebank.accounts.web import me
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Wish
 from sharebank.core import clock, web
 from sharebank.core.db import db
-from sharebank.core.errors import NotFound, Refused
+from sharebank.core.errors import Refused
 from sharebank.core.period import Period, local_period, to_local
 from sharebank.insurance.rules import InsuranceLapses
 from sharebank.reservations import desk, searching
+from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.forms import (
     LARGEST,
     MOST_LINES,
     AskForm,
-    ClosureForm,
-    DecideForm,
-    MonthForm,
     SearchForm,
     coming_saturday,
 )
-from sharebank.reservations.planning import month_bounds, step
-from sharebank.reservations.reading import loan_of_ref, loans_together, visible_loans
-from sharebank.reservations.rules import LIFECYCLE, Collision, reached
+from sharebank.reservations.rules import Collision
 from sharebank.reservations.searching import SHOWN
-from sharebank.reservations.words import act_words, next_step, requirement_words
-
-bp = Blueprint("reservations", __name__)
-Page = str | Answer | tuple[str, int]
-PAGE = 40
-MONTH_LIMIT = 500
-
-
-def today() -> date:
-    """The day it is in town."""
-    return to_local(clock.now(), web.tz()).date()
-
+from sharebank.reservations.words import requirement_words
 
 # -- need first --------------------------------------------------------------------------------
 
@@ -185,7 +166,7 @@ def _ask_page(form: AskForm, status: int, refused: Refused | None = None) -> Pag
         refused=refused,
         sentence=web.say(refused) if refused else "",
         ways_out=_links_out(form, refused),
-        may_override=_may_override(refused) or bool(form.override.data),
+        may_override=may_override(refused) or bool(form.override.data),
         period=period,
         when=when_args(period) if period else {},
         say=web.say,
@@ -196,7 +177,7 @@ def _ask_page(form: AskForm, status: int, refused: Refused | None = None) -> Pag
     return page, status
 
 
-def _may_override(refused: Refused | None) -> bool:
+def may_override(refused: Refused | None) -> bool:
     """Is this a refusal that the reader may overrule with a reason?"""
     return isinstance(refused, InsuranceLapses) and refused.overridable
 
@@ -219,115 +200,3 @@ def _links_out(form: AskForm, refused: Refused | None) -> list[tuple[Any, str]]:
         args: dict[str, Any] = {"pick": picks, "purpose": form.purpose.data, "organisation": form.organisation.data}
         links.append((way, url_for("reservations.new", **args, **when_args(way.period))))
     return links
-
-
-# -- follow and decide ---------------------------------------------------------------------------
-
-
-@bp.get("/reservations")
-def index() -> Page:
-    """Mine, or my house's: what comes and what is late; or a past month."""
-    session, actor, now = db.session(), me(), clock.now()
-    scope = "house" if request.args.get("scope") == "house" and actor.staff_ids else "mine"
-    find = partial(visible_loans, session, actor, mine=scope == "mine", houses=scope == "house")
-    form = MonthForm(request.args)
-    month = (form.month.data if form.validate() else None) or today()
-    if request.args.get("when") == "past":
-        first, until = month_bounds(month, web.tz())
-        loans = find(since=first, until=min(until, now), limit=MONTH_LIMIT)[::-1]
-        late = following = None
-    else:
-        late = find(status="collected", until=now, limit=PAGE)
-        late = [loan for loan in late if loan.ends_at <= now]
-        loans = find(since=now, after=_place(), limit=PAGE + 1)
-        following = f"{loans[PAGE - 1].starts_at:%Y%m%dT%H%M%S}-{loans[PAGE - 1].id}" if len(loans) > PAGE else None
-    page = render_template(
-        "reservations/index.html",
-        loans=loans[:PAGE] if late is not None else loans,
-        late=late or [],
-        scope=scope,
-        past=late is None,
-        month=month,
-        before=step("month", month, -1),
-        after=step("month", month, 1) if month < today().replace(day=1) else None,
-        following=following,
-    )
-    return page, 422 if form.errors else 200
-
-
-def _place() -> tuple[datetime, int] | None:
-    """Where the page before ended; a place that cannot be read is no place."""
-    at, _dash, last = request.args.get("after", "").partition("-")
-    try:
-        return datetime.strptime(at, "%Y%m%dT%H%M%S").replace(tzinfo=UTC), int(last[:12])
-    except ValueError:
-        return None
-
-
-@bp.get("/reservations/<ref>")
-def show(ref: str) -> Page:
-    """One reservation: what, when, where it stands, what happened, what one may do."""
-    return _loan_page(ref, DecideForm(formdata=None), 200)
-
-
-@bp.post("/reservations/<ref>/<any(approve, decline, cancel, collect, return):act>")
-def decide(ref: str, act: str) -> Page:
-    """Move it on."""
-    form = DecideForm()
-    if not form.validate():
-        return _loan_page(ref, form, 422)
-    try:
-        loan = desk.change(me(), ref, act, form.why.data or "", form.override.data or "")
-    except NotFound:
-        raise
-    except Refused as refused:
-        field = form.override if _may_override(refused) else form.why
-        field.errors = [web.say(refused)]
-        return _loan_page(ref, form, refused.status)
-    flash(_("Done: %(state)s.", state=web.state_word(loan.status)), "success")
-    return redirect(url_for("reservations.show", ref=ref), 303)
-
-
-def _loan_page(ref: str, form: DecideForm, status: int) -> Page:
-    actor = me()
-    loan = loan_of_ref(db.session(), actor, ref)
-    acts = [act for act, rule in LIFECYCLE.items() if loan.status in rule.sources and may_loan(actor, act, loan)]
-    page = render_template(
-        "reservations/show.html",
-        loan=loan,
-        period=Period(loan.starts_at, loan.ends_at),
-        together=loans_together(db.session(), actor, loan),
-        reached=reached(loan.status, [event.to for event in loan.events]),
-        next_step=next_step(loan, lends=may_loan(actor, "approve", loan)),
-        acts={act: act_words(act) for act in acts},
-        form=form,
-    )
-    return page, status
-
-
-# -- closures ------------------------------------------------------------------------------------
-
-
-@bp.route("/closures/new", methods=["GET", "POST"])
-def closure() -> Page:
-    """Take things out of the calendar: works, maintenance, holidays."""
-    actor, form = me(), ClosureForm()
-    if not actor.staff_ids and not actor.admin:
-        raise NotFound
-    if request.method == "GET":
-        form.codes.data = request.args.get("code", "")[:500]
-        form.put(*coming_saturday(today()))
-        return render_template("reservations/closure.html", form=form, refused=None)
-    period = form.period(web.tz()) if form.validate() else None
-    if period is None:
-        return render_template("reservations/closure.html", form=form, refused=None), 422
-    codes = (form.codes.data or "").replace(",", " ").upper().split()
-    things = catalog.things_by_code(db.session(), codes)
-    wants = {code: things[code].quantity if code in things else 1 for code in codes}
-    try:
-        booked = desk.close(actor, Ask("", (form.purpose.data or "").strip(), period, wants))
-    except Refused as refused:
-        form.codes.errors = [web.say(refused)]
-        return render_template("reservations/closure.html", form=form, refused=refused), refused.status
-    flash(_("It is closed for that time."), "success")
-    return redirect(url_for("reservations.show", ref=booked[0].ref), 303)

@@ -40,7 +40,8 @@ from sharebank.core.errors import NotAllowed, NotFound, Refused
 from sharebank.core.period import Period
 from sharebank.reservations import availability, desk
 from sharebank.reservations.booking import Ask
-from sharebank.reservations.rules import Collision, TooLong, WrongState
+from sharebank.reservations.rules import Collision, TooLong
+from sharebank.reservations.states import WrongState
 from tests import world
 from tests.conftest import make_app
 

@@ -13,23 +13,19 @@ from sharebank.catalog.rules import Limits
 from sharebank.core.errors import Refused
 from sharebank.core.period import Period, local_period
 from sharebank.reservations.rules import (
-    HOLDING,
-    LIFECYCLE,
     Claim,
     InThePast,
-    ReasonMissing,
     TooFar,
     TooLong,
     TooSoon,
     Use,
-    WrongState,
     check_limits,
     free_starts,
     peak,
-    transition,
     uses,
     within_limits,
 )
+from sharebank.reservations.states import HOLDING, LIFECYCLE, ReasonMissing, WrongState, transition
 
 PARIS = ZoneInfo("Europe/Paris")
 DAY = datetime(2026, 6, 1, tzinfo=UTC)

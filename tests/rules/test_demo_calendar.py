@@ -11,7 +11,8 @@ import pytest
 from sharebank.core.period import first_instant, local_period, wall_length
 from sharebank.demo.calendar import moved_attributes, moved_day, moved_period, weeks_since
 from sharebank.demo.loader import FOLDER
-from sharebank.reservations.rules import HOLDING, Claim, uses
+from sharebank.reservations.rules import Claim, uses
+from sharebank.reservations.states import HOLDING
 from tests.world import PARIS
 
 YEARS = 6

@@ -12,12 +12,8 @@ from sharebank.core.errors import NotAllowed, NotFound
 from sharebank.notifications.models import Letter
 from sharebank.reservations import booking, desk
 from sharebank.reservations.models import Reservation
-from sharebank.reservations.rules import (
-    Collision,
-    ReasonMissing,
-    WayOut,
-    WrongState,
-)
+from sharebank.reservations.rules import Collision, WayOut
+from sharebank.reservations.states import ReasonMissing, WrongState
 from tests import world
 from tests.counter import (
     MEMBER,

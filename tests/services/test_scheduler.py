@@ -25,7 +25,7 @@ from sharebank.notifications.service import Recipient, post
 from sharebank.reservations import booking, lifecycle, reminders
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
-from sharebank.reservations.rules import WrongState
+from sharebank.reservations.states import WrongState
 from tests import world
 from tests.world import NOW, PARIS
 

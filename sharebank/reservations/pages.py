@@ -1,0 +1,25 @@
+"""Every page of this room: importing them registers their routes on the blueprint."""
+
+from __future__ import annotations
+
+from sharebank.reservations import (
+    calendar_views,
+    handover_views,
+    loan_views,
+    planning_views,
+    requests_views,
+    series_views,
+    views,
+)
+from sharebank.reservations.blueprint import bp
+
+__all__ = [
+    "bp",
+    "calendar_views",
+    "handover_views",
+    "loan_views",
+    "planning_views",
+    "requests_views",
+    "series_views",
+    "views",
+]

@@ -1,0 +1,3 @@
+"""What waits for a decision."""
+
+from __future__ import annotations

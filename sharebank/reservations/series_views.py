@@ -1,0 +1,3 @@
+"""Reservations that repeat."""
+
+from __future__ import annotations
