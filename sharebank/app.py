@@ -32,7 +32,6 @@ from sharebank.core.db import db, engine_options, tune
 from sharebank.core.errors import N_, Refused
 from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
-from sharebank.core.server import MAX_BODY
 from sharebank.insurance.driver_views import bp as insurance
 from sharebank.reservations.pages import bp as reservations
 from sharebank.watch import bp as watch
@@ -61,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SHAREBANK_TIMEZONE=settings.timezone,
         SHAREBANK_SCHOOL_ZONE=settings.school_zone,
         TRUSTED_HOSTS=list(settings.trusted_hosts),
-        MAX_CONTENT_LENGTH=MAX_BODY,
+        MAX_CONTENT_LENGTH=16 * 1024 * 1024,
         SESSION_COOKIE_NAME="sharebank",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

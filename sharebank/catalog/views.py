@@ -22,12 +22,13 @@ from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
 from sharebank.core.period import to_local
+from sharebank.core.server import LARGEST_BODY
 from sharebank.core.web import public
 
 bp = Blueprint("catalog", __name__)
 Page = str | Answer | tuple[str, int]
 
-UPLOAD_BYTES = 48_000_000
+UPLOAD_BYTES = LARGEST_BODY
 """Several photos in one go; each has its own limit."""
 FOR_EVER = "private, max-age=31536000, immutable"
 

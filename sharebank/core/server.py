@@ -7,8 +7,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,10 @@ from gunicorn.arbiter import Arbiter
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MAX_BODY = 16 * 1024 * 1024
-"""Bytes a request may carry."""
+LARGEST_BODY = 48_000_000
+"""Bytes any request may carry; most pages take fewer."""
+IN_MEMORY = 1 << 20
+"""A larger body waits for its turn in a file."""
 
 RESTART_SECONDS = 5
 """A scheduler that ended is started again, not more often than this."""
@@ -59,7 +61,7 @@ class Serving:
         }
 
 
-def in_turn(answer: WSGIApplication, largest: int = MAX_BODY) -> WSGIApplication:
+def in_turn(answer: WSGIApplication, largest: int = LARGEST_BODY) -> WSGIApplication:
     """Let the threads of one process answer one at a time.
 
     An interpreter runs one thread at a time anyway: four that answer at once only take it from each other, and a
@@ -69,9 +71,14 @@ def in_turn(answer: WSGIApplication, largest: int = MAX_BODY) -> WSGIApplication
     turn = Lock()
 
     def answer_in_turn(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(largest + 1))
-        with turn:
-            return answer(environ, start_response)
+        with SpooledTemporaryFile(IN_MEMORY) as body:
+            coming, left = environ["wsgi.input"], largest + 1
+            while left and (piece := coming.read(min(left, IN_MEMORY))):
+                left -= body.write(piece)
+            body.seek(0)
+            environ["wsgi.input"] = body
+            with turn:
+                return answer(environ, start_response)
 
     return answer_in_turn
 
