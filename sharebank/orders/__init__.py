@@ -1,0 +1,1 @@
+"""Group orders: pooled to packs and price breaks, shared to the cent."""

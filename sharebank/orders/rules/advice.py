@@ -1,0 +1,87 @@
+"""What would help: units to the next pack or price break, the way to the minimum, and when more costs less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sharebank.core.money import cents
+from sharebank.orders.rules.packs import Article, Pledge, unit_price, units_to_order
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How one article stands: firm units and room, what is ordered for them, what is missing to the next step."""
+
+    sku: str
+    firm: int
+    room: int
+    units: int
+    price: Decimal
+    missing: int
+    """Units that nobody pledged and nobody accepts, to the next full pack; 0 when the last pack is full."""
+    lost: int
+    """Firm units that are not ordered as it stands."""
+    next_break: int | None
+    """Units from which the next price holds."""
+    to_break: int
+    next_price: Decimal | None
+    saves_cents: int
+    """What everyone together would save on the units ordered now at that price; net."""
+    costs_less: bool
+    """Ordering up to the next break costs less than what is ordered now."""
+
+
+def filling(article: Article, pledges: Iterable[Pledge]) -> Filling:
+    """How an article stands while pledges come in."""
+    pledges = list(pledges)
+    firm = sum(pledge.quantity for pledge in pledges)
+    room = sum(pledge.room for pledge in pledges)
+    units = units_to_order(article, pledges)
+    price = unit_price(article, units)
+    aim = max(-(-firm // article.pack), article.least_packs if firm else 0) * article.pack
+    step = next_break(article, units)
+    threshold = _whole_packs(article, step[0]) if step else 0
+    return Filling(
+        sku=article.sku,
+        firm=firm,
+        room=room,
+        units=units,
+        price=price,
+        missing=max(0, aim - firm - room),
+        lost=max(0, firm - units),
+        next_break=threshold or None,
+        to_break=max(0, threshold - max(units, firm)) if step else 0,
+        next_price=step[1] if step else None,
+        saves_cents=cents(units * price) - cents(units * step[1]) if step else 0,
+        costs_less=bool(step and units and cents(threshold * step[1]) <= cents(units * price)),
+    )
+
+
+def next_break(article: Article, units: int) -> tuple[int, Decimal] | None:
+    """The first break that is not reached yet."""
+    return next((step for step in article.breaks if step[0] > units), None)
+
+
+def _whole_packs(article: Article, units: int) -> int:
+    return max(-(-units // article.pack), article.least_packs) * article.pack
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What one organisation would pay by itself for what it wants: whole packs, its own breaks."""
+
+    units: int
+    goods_cents: int
+
+
+def alone(wanted: Sequence[tuple[Article, int]]) -> Alone:
+    """The goods of an order of one's own; delivery and VAT come on top as for any order."""
+    units = goods = 0
+    for article, quantity in wanted:
+        if quantity:
+            bought = _whole_packs(article, quantity)
+            units += bought
+            goods += cents(bought * unit_price(article, bought))
+    return Alone(units, goods)
