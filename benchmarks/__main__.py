@@ -96,6 +96,8 @@ def _one(args: argparse.Namespace, findings: Findings, folder: Path, database: s
             findings.add(figure)
     timing = measures.search_service(app, town, 200)
     findings.add(Figure(database, size, "search, service alone", 1, timing, 0.0))
+    for what, timing in measures.series_service(app, town, 10):
+        findings.add(Figure(database, size, what, 1, timing, 0.0))
     with serving("app", url, folder) as server:
         if database == args.databases[0]:
             findings.weights += measures.weights(size, town, app, server)

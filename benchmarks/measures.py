@@ -28,15 +28,18 @@ from config import ROOT, Settings
 from sharebank.accounts import directory
 from sharebank.app import create_app
 from sharebank.catalog.service import Wish
-from sharebank.core.db import db
+from sharebank.core.db import db, transaction
 from sharebank.core.period import Period
-from sharebank.reservations import searching
+from sharebank.reservations import searching, series, series_booking
+from sharebank.reservations.series import SeriesAsk
+from sharebank.reservations.series_rules import MOST, Plan, read_rule
 
 PARIS = ZoneInfo("Europe/Paris")
 VIEWS = ("day", "week", "month")
 DENSE_DAYS = 90
 """How far ahead of today the dense part of the history is looked at."""
 IMPORTED = 10_000
+QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,33 @@ def search_service(app: Flask, town: Town, rounds: int) -> Timing:
                 timing.times.append(took)
     timing.elapsed = sum(timing.times)
     return timing
+
+
+def series_service(app: Flask, town: Town, rounds: int) -> Iterator[tuple[str, Timing]]:
+    """Four hundred dates of a room, previewed and then booked in one transaction: the service alone."""
+    rooms = [thing.code for thing in town.things if thing.code.startswith("MCNG-R")]
+    looked, booked = Timing(), Timing()
+    first = datetime.combine(town.today + timedelta(days=3), datetime.min.time())
+    with app.app_context():
+        for number in range(rounds):
+            actor = directory.actor_of_email(db.session(), STAFF)
+            assert actor is not None
+            start = first + timedelta(hours=5, minutes=5 * number)
+            rule = read_rule(f"FREQ=DAILY;COUNT={MOST}")
+            ask = SeriesAsk("MCNG", "Mesure", {rooms[number % len(rooms)]: 1}, Plan(start, start + QUARTER, rule))
+            since = time.perf_counter()
+            found = series.preview(db.session(), actor, ask, town.now, PARIS)
+            looked.times.append(time.perf_counter() - since)
+            assert len(found.dates) == MOST
+            db.session().rollback()
+            since = time.perf_counter()
+            with transaction() as session:
+                series_booking.book(session, actor, ask, None, town.now, PARIS)
+            booked.times.append(time.perf_counter() - since)
+    for timing in (looked, booked):
+        timing.elapsed = sum(timing.times)
+    yield "series of 400, previewed", looked
+    yield "series of 400, booked", booked
 
 
 def floor_page(folder: Path, url: str, seconds: float) -> Iterator[Figure]:

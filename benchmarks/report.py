@@ -59,6 +59,8 @@ SPEED = (
     ("month", 12, None),
     ("booking, by staff", 4, 600),
     ("search, service alone", 5, None),
+    ("series of 400, previewed", 60, None),
+    ("series of 400, booked", 150, None),
 )
 
 

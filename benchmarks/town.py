@@ -18,6 +18,7 @@ from sharebank.accounts.models import Membership, Organisation, Token, User, Use
 from sharebank.accounts.web import hash_token
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.catalog.service import search_text
+from sharebank.lending.terms import write_terms
 from sharebank.reservations.states import HOLDING
 
 HOUSES = {"MCNG": "Maison citoyenne Noël Guichard", "STN": "Maison Saint-Nicolas", "ORS": "Maison des Ors"}
@@ -137,21 +138,14 @@ def build(session: Session, now: datetime) -> Town:
 
 
 def _rule_set(buffer: int) -> RuleSet:
-    return RuleSet(
-        name=f"bench-{buffer}",
-        min_notice_days=1,
-        max_advance_days=AHEAD,
-        max_duration_hours=24 * 7,
-        buffer_before_min=buffer,
-        buffer_after_min=buffer,
-        approval="none",
-        requires=["charter"],
-        priority="none",
-        fee_member_cents=0,
-        fee_association_cents=0,
-        fee_external_cents=0,
-        fee_unit="none",
-    )
+    terms = {
+        "notice": {"days": 1},
+        "advance": {"days": AHEAD},
+        "length": {"hours": 24 * 7},
+        "undertakings": {"which": ["charter"]},
+        "approval": {"mode": "always"},  # a member's booking is a request, with its letters
+    }
+    return RuleSet(name=f"bench-{buffer}", buffer_before_min=buffer, buffer_after_min=buffer, terms=write_terms(terms))
 
 
 def _person(session: Session, email: str, body: Organisation, role: str, now: datetime) -> User:

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,32 @@ from werkzeug.wrappers import Response as Answer
 
 from config import Settings
 from sharebank.accounts.actor import Actor
+from sharebank.accounts.bodies_views import bp as accounts
 from sharebank.accounts.letters_views import bp as letters
 from sharebank.accounts.letters_views import stop as stop_letters
-from sharebank.accounts.people_views import bp as accounts
 from sharebank.accounts.web import actor_or_none, load_visitor
+from sharebank.agreements import template_views as _templates  # noqa: F401 - its routes stand on the same blueprint
+from sharebank.agreements.issuing import after_change as agreements_follow
+from sharebank.agreements.views import bp as agreements
+from sharebank.agreements.views import panel as agreements_panel
 from sharebank.api.problems import of_http_error, of_refusal, problem
 from sharebank.api.views import bp as api
-from sharebank.catalog.views import bp as catalog
+from sharebank.catalog.rule_set_views import bp as catalog
 from sharebank.core import texts, web
 from sharebank.core.db import db, engine_options, tune
 from sharebank.core.errors import N_, Refused
 from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
-from sharebank.insurance.driver_views import bp as insurance
+from sharebank.core.period import zone
+from sharebank.insurance.paper_views import bp as insurance
+from sharebank.reservations import calendar_letters, charges, costs, handover_words, hooks, waiting
 from sharebank.reservations.pages import bp as reservations
+from sharebank.reservations.series_change_views import panel as series_panel
+from sharebank.reservations.series_deciding import follow as follow_series
 from sharebank.watch import bp as watch
 from sharebank.watch import letters_trouble
 
-ROOMS = (health, accounts, letters, catalog, insurance, reservations, api, watch)
+ROOMS = (health, accounts, letters, catalog, insurance, reservations, agreements, api, watch)
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("fr", "en")
 CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -83,8 +92,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     login.session_protection = None  # the session is a row: ours to end
     for room in ROOMS:
         app.register_blueprint(room)
+    hooks.after_change[:] = [
+        partial(charges.after_change, tz=zone(settings.timezone)),
+        waiting.follow,
+        follow_series,
+        partial(agreements_follow, tz=zone(settings.timezone)),
+    ]
+    hooks.panels[:] = [series_panel, costs.panel, handover_words.panel, agreements_panel]
     csrf.exempt(api)  # programs carry a token and no cookie
     csrf.exempt(stop_letters)  # so do mail programs: the token of RFC 8058 is in the address
+    app.extensions["letter_attachments"] = {"calendar": calendar_letters.attachment}
     app.extensions["watches"] = {"letters": letters_trouble}
     app.before_request(_gate)
     app.context_processor(_everywhere)
@@ -139,7 +156,24 @@ _PLACES = (
     ("reservations.search", N_("Book"), ("reservations.search", "reservations.new", "reservations.create")),
     ("reservations.planning", N_("Planning"), ("reservations.planning", "reservations.closure")),
     ("catalog.resources", N_("Catalogue"), ("catalog.",)),
-    ("reservations.index", N_("Reservations"), ("reservations.index", "reservations.show", "reservations.decide")),
+    ("reservations.requests", N_("Requests"), ("reservations.requests", "reservations.instead")),
+    (
+        "reservations.index",
+        N_("Reservations"),
+        (
+            "reservations.index",
+            "reservations.show",
+            "reservations.decide",
+            "reservations.waiting",
+            "reservations.series",
+        ),
+    ),
+    (
+        "reservations.handovers",
+        N_("Counter"),
+        tuple(f"reservations.{page}" for page in ("handover", "hand_over", "keep_in", "add_charge", "correct_charge")),
+    ),
+    ("agreements.index", N_("Agreements"), ("agreements.",)),
     ("insurance.index", N_("Deadlines"), ("insurance.",)),
     (
         "accounts.people",
@@ -151,6 +185,8 @@ _PLACES = (
 
 # Places that not everybody has something to do at.
 _ONLY: dict[str, Callable[[Actor], bool]] = {
+    "reservations.requests": lambda actor: actor.admin or bool(actor.staff_ids),
+    "reservations.handovers": lambda actor: actor.admin or bool(actor.staff_ids),
     "insurance.index": lambda actor: actor.admin or bool(actor.staff_ids),
     "accounts.people": lambda actor: bool(actor.manager_ids),
 }
@@ -177,7 +213,7 @@ def _finish(response: Response) -> Response:
     if request.endpoint != "static" and "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store" if current_user.is_authenticated else "no-cache"
     if (
-        response.mimetype in ("text/html", "application/json", "text/css", "text/javascript")
+        response.mimetype in ("text/html", "application/json", "text/css", "text/javascript", "text/calendar")
         and "gzip" in request.headers.get("Accept-Encoding", "")
         and "Content-Encoding" not in headers
         and response.status_code not in (204, 304)

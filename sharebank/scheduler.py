@@ -19,12 +19,13 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from sharebank.accounts import service as accounts
+from sharebank.agreements import desk as agreements
 from sharebank.api import idempotency
 from sharebank.core import backup, clock
 from sharebank.core.db import db, transaction
 from sharebank.insurance import reminders as deadlines
 from sharebank.notifications import delivery, digest, runs
-from sharebank.reservations import reminders
+from sharebank.reservations import handover_reminders, links, offers, reminders, series_care
 
 log = logging.getLogger(__name__)
 Counts = dict[str, int]
@@ -65,7 +66,7 @@ def _in_one_go(work: Callable[[Session, datetime], Counts]) -> Callable[[Flask, 
 
 def _clean_up(session: Session, now: datetime) -> Counts:
     """Delete what no longer counts: sessions, tokens, attempts, answers kept for programs, old runs."""
-    old = accounts.forget(session, now) + idempotency.forget_old(session, now)
+    old = accounts.forget(session, now) + idempotency.forget_old(session, now) + links.forget(session, now)
     return {"forgotten": old + runs.forget(session, clock.now())}  # runs are dated by the machine's clock
 
 
@@ -98,6 +99,10 @@ NIGHT = timedelta(hours=2, minutes=30)
 TIMETABLE = [
     Job("loans", every=timedelta(minutes=15), act=_in_one_go(reminders.remind)),
     Job("requests", every=timedelta(hours=1), act=_in_one_go(reminders.look_after_requests)),
+    Job("series", every=timedelta(hours=1), act=_in_one_go(series_care.look_after)),
+    Job("offers", every=timedelta(minutes=1), act=offers.look_after),
+    Job("at_risk", every=timedelta(minutes=15), act=_in_one_go(handover_reminders.warn_next)),
+    Job("agreements", every=timedelta(minutes=1), act=agreements.look_after),
     Job("deadlines", every=timedelta(hours=1), act=deadlines.remind),
     Job("digests", every=timedelta(minutes=15), act=digest.write_digests),
     Job("letters", every=timedelta(seconds=15), act=delivery.deliver),

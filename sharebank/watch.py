@@ -22,6 +22,7 @@ bp = Blueprint("watch", __name__)
 JOB_WORDS = {
     "loans": N_("Reminders of loans that begin, end or are late"),
     "requests": N_("Requests that wait for an answer"),
+    "agreements": N_("Agreements of approved loans"),
     "deadlines": N_("Reminders of insurances and inspections"),
     "digests": N_("Daily letters"),
     "letters": N_("Sending letters"),

@@ -13,10 +13,12 @@ from sharebank.catalog import service as catalog
 from sharebank.catalog.models import RuleSet
 from sharebank.core.db import db, transaction
 from sharebank.core.period import Period
+from sharebank.lending.terms import write_terms
 from sharebank.notifications.models import Letter
 from sharebank.reservations import availability, desk
 from sharebank.reservations.booking import Ask, Booked
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
+from tests import world
 
 Who = Callable[[str], Actor]
 MEMBER, OTHER = "member@example.org", "other@example.org"
@@ -41,8 +43,11 @@ Book = Callable[..., list[Booked]]
 
 
 def rules(**values: Any) -> None:
+    """Change the town's rules: buffers in minutes, or a kind of rule and its settings (None takes it out)."""
+    columns = {name: values.pop(name) for name in ("buffer_before_min", "buffer_after_min") if name in values}
+    kept = {kind: settings for kind, settings in (world.TERMS | values).items() if settings is not None}
     with transaction() as session:
-        session.execute(update(RuleSet).values(**values))
+        session.execute(update(RuleSet).values(**columns, terms=write_terms(kept)))
 
 
 def stored() -> dict[str, int]:

@@ -99,7 +99,7 @@ def faults(connection: Connection) -> list[str]:
     found = []
     for row in lines.values():
         owner = loans.get(row.reservation_id)
-        if owner is not None and bool(row.holds) != (owner.status in HOLDING):
+        if owner is not None and bool(row.holds) != (owner.status in HOLDING and not row.back):
             found.append(f"line {row.id} holds {row.holds} while {owner.status}")
         if owner is not None and not row.starts_at <= owner.starts_at < owner.ends_at <= row.ends_at:
             found.append(f"line {row.id} does not cover its loan")
@@ -121,7 +121,7 @@ def faults(connection: Connection) -> list[str]:
 TABLES = {
     "reservation": "id, status, CAST(starts_at AS text) AS starts_at, CAST(ends_at AS text) AS ends_at",
     "reservation_line": "id, reservation_id, resource_id, quantity, CAST(starts_at AS text) AS starts_at,"
-    " CAST(ends_at AS text) AS ends_at, holds, exclusive",
+    " CAST(ends_at AS text) AS ends_at, holds, exclusive, back",
     "resource": "id, quantity, longest_hold",
 }
 

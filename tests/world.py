@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.catalog.service import search_text
 from sharebank.core.period import Period, local_period
+from sharebank.lending.terms import write_terms
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -39,24 +41,14 @@ RESOURCES = {
     "STN-K03": ("equipment", "Vaisselle", "Assiettes plates", 60, {}),
 }
 
+TERMS: dict[str, Any] = {"advance": {"days": 365}, "length": {"hours": 72}, "approval": {"mode": "always"}}
+"""The rules everything in the town is lent by."""
+
 
 def build(session: Session, *, before: int = 0, after: int = 0, notice: int = 0) -> None:
     """Put the town in an empty database; buffers in minutes, notice in days."""
-    rules = RuleSet(
-        name="simple",
-        min_notice_days=notice,
-        max_advance_days=365,
-        max_duration_hours=72,
-        buffer_before_min=before,
-        buffer_after_min=after,
-        approval="none",
-        requires=[],
-        priority="none",
-        fee_member_cents=0,
-        fee_association_cents=0,
-        fee_external_cents=0,
-        fee_unit="none",
-    )
+    terms = {**TERMS, "notice": {"days": notice}} if notice else TERMS
+    rules = RuleSet(name="simple", buffer_before_min=before, buffer_after_min=after, terms=write_terms(terms))
     session.add(rules)
     bodies = {}
     for code, (kind, _, name) in ORGANISATIONS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 
@@ -17,6 +18,7 @@ class Role:
     role: str
     house_id: int | None
     house: str
+    member_since: date | None = None
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ _PEOPLE = (
         Membership.role,
         Organisation.house_id,
         _House.code.label("house"),
+        Organisation.member_since,
     )
     .join(Membership, Membership.user_id == User.id)
     .join(Organisation, Organisation.id == Membership.organisation_id)
@@ -58,7 +59,16 @@ def _actor(session: Session, query: AnySelect, facts: dict[str, Any]) -> Actor |
         f"{first.first_name} {first.last_name}",
         first.locale,
         tuple(
-            Role(row.organisation_id, row.code, row.name, row.kind, row.role, row.house_id, row.house or "")
+            Role(
+                row.organisation_id,
+                row.code,
+                row.name,
+                row.kind,
+                row.role,
+                row.house_id,
+                row.house or "",
+                row.member_since,
+            )
             for row in rows
         ),
         first.letters,
@@ -88,6 +98,7 @@ _ORGANISATION = (
         Organisation.kind,
         Organisation.house_id,
         _House.code.label("house"),
+        Organisation.member_since,
     )
     .outerjoin(_House, _House.id == Organisation.house_id)
     .order_by(Organisation.kind.desc(), Organisation.name)
@@ -96,7 +107,7 @@ _BY_CODE = _ORGANISATION.where(Organisation.code == bindparam("code"))
 
 
 def _outsider(row: AnyRow) -> Role:
-    return Role(row.id, row.code, row.name, row.kind, "", row.house_id, row.house or "")
+    return Role(row.id, row.code, row.name, row.kind, "", row.house_id, row.house or "", row.member_since)
 
 
 def organisation(session: Session, code: str) -> Role | None:
@@ -112,6 +123,11 @@ def borrowable_for(session: Session, actor: Actor) -> list[Role]:
         query = query.where(Organisation.house_id.in_(actor.staff_ids))
     others = [_outsider(row) for row in session.execute(query)] if actor.admin or actor.staff_ids else []
     return [*actor.roles, *(other for other in others if other.organisation_id not in actor.organisation_ids)]
+
+
+def partners(session: Session) -> list[Role]:
+    """Every organisation, for those who may make an agreement with any: houses first, then by name."""
+    return [_outsider(row) for row in session.execute(_ORGANISATION)]
 
 
 @dataclass(frozen=True, slots=True)

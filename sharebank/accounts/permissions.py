@@ -28,6 +28,11 @@ def _borrows(actor: Actor, loan: Loan) -> bool:
     return loan.user_id == actor.user_id or loan.borrower_id in actor.organisation_ids
 
 
+def _decides(actor: Actor, loan: Loan) -> bool:
+    """Is the actor one of the owner's managers?"""
+    return actor.admin or loan.lender_id in actor.manager_ids
+
+
 def _staff_of(actor: Actor, house_id: int) -> bool:
     return actor.admin or house_id in actor.staff_ids
 
@@ -35,8 +40,14 @@ def _staff_of(actor: Actor, house_id: int) -> bool:
 LOAN: dict[str, Callable[[Actor, Loan], bool]] = {
     "see": lambda actor, loan: _lends(actor, loan) or _borrows(actor, loan),
     "approve": _lends,
+    "approve_second": _decides,
+    "approve_less": _lends,
+    "propose": _lends,
     "decline": _lends,
+    "accept": _borrows,
+    "refuse_offer": _borrows,
     "cancel": lambda actor, loan: _lends(actor, loan) or _borrows(actor, loan),
+    "recall": _decides,
     "collect": _lends,
     "return": _lends,
 }
@@ -45,7 +56,10 @@ HOUSE: dict[str, Callable[[Actor, int], bool]] = {
     "edit_catalogue": _staff_of,
     "book_at_once": lambda actor, house_id: house_id in actor.staff_ids,
     "close": _staff_of,
-    "overrule_lapse": lambda actor, house_id: house_id in actor.staff_ids,
+    # Its whole calendar: who borrows what, and why. What a door says is theirs to choose too.
+    "follow": _staff_of,
+    "post_on_door": _staff_of,
+    "overrule": lambda actor, house_id: house_id in actor.staff_ids,
 }
 
 
@@ -65,9 +79,24 @@ def _looks_after(actor: Actor, body: Role) -> bool:
 BODY: dict[str, Callable[[Actor, Role], bool]] = {
     "borrow_for": lambda actor, body: actor.admin or _belongs(actor, body) or body.house_id in actor.staff_ids,
     "manage_members": lambda actor, body: actor.admin or _manages(actor, body),
+    # Since when it is a member is its house's to say: some things are lent by that.
+    "edit_papers": lambda actor, body: actor.admin or body.house_id in actor.manager_ids,
     # A house's insurances are its staff's; an association's certificate is also its own people's to see.
     "see_coverage": lambda actor, body: _looks_after(actor, body) or (body.kind != "house" and _belongs(actor, body)),
     "edit_coverage": _looks_after,
+}
+
+
+def _manages_a_house(actor: Actor, houses: frozenset[int]) -> bool:
+    """Does the actor manage one of these houses? Of none at all, any house."""
+    managed = {role.organisation_id for role in actor.roles if role.kind == "house"} & actor.manager_ids
+    return bool(managed & houses if houses else managed)
+
+
+# A rule set belongs to the houses that lend something by it.
+RULES: dict[str, Callable[[Actor, frozenset[int]], bool]] = {
+    "edit_rules": lambda actor, houses: actor.admin or _manages_a_house(actor, houses),
+    "see_rules_desk": lambda actor, _houses: actor.admin or _manages_a_house(actor, frozenset()),
 }
 
 
@@ -84,6 +113,27 @@ def may_loan(actor: Actor, act: str, loan: Loan) -> bool:
     return LOAN[act](actor, loan)
 
 
+def _signs(actor: Actor, agreement: Loan) -> bool:
+    """Does the actor speak for the borrower? Of a house its staff do; staff who typed it for others do not."""
+    speaks = any(
+        role.organisation_id == agreement.borrower_id and (role.kind != "house" or role.role != "member")
+        for role in actor.roles
+    )
+    return speaks or (agreement.user_id == actor.user_id and agreement.lender_id not in actor.staff_ids)
+
+
+AGREEMENT: dict[str, Callable[[Actor, Loan], bool]] = {
+    "see": LOAN["see"],
+    "sign": _signs,
+    "record": _lends,
+}
+
+
+def may_agreement(actor: Actor, act: str, agreement: Loan) -> bool:
+    """May the actor do this to an agreement?"""
+    return AGREEMENT[act](actor, agreement)
+
+
 def may_house(actor: Actor, act: str, house_id: int) -> bool:
     """May the actor do this in a house?"""
     return HOUSE[act](actor, house_id)
@@ -92,6 +142,11 @@ def may_house(actor: Actor, act: str, house_id: int) -> bool:
 def may_body(actor: Actor, act: str, body: Role) -> bool:
     """May the actor do this for an organisation?"""
     return BODY[act](actor, body)
+
+
+def may_rules(actor: Actor, act: str, houses: frozenset[int] = frozenset()) -> bool:
+    """May the actor do this with a rule set that things of these houses are lent by?"""
+    return RULES[act](actor, houses)
 
 
 def may_seat(actor: Actor, act: str, body: Role, role: str) -> bool:

@@ -1,219 +1,23 @@
-"""The description of the API: one table of calls, written out for programs (OpenAPI 3.1) and for people."""
+"""The description of the API: its table of calls written out for programs (OpenAPI 3.1) and for people."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from flask_babel import gettext
 
 from sharebank import api
-from sharebank.api.problems import Invalid, KeyReused, NotJson, NoToken, TooLarge, WrongMediaType
-from sharebank.api.schemas import (
-    ACTS,
-    ANSWERS,
-    BODIES,
-    BUSY_QUERY,
-    COVERAGES_QUERY,
-    LETTERS_QUERY,
-    MEANINGS,
-    RESERVATIONS_QUERY,
-    RESOURCES_QUERY,
-    Schema,
-    many,
-    page_of,
-)
-from sharebank.core.errors import N_, Busy, NotAllowed, NotFound, Refused
-from sharebank.core.period import EndsBeforeStart
-from sharebank.insurance import rules as insurance
-from sharebank.reservations import rules, states
+from sharebank.api.schemas import ANSWERS, BODIES, MEANINGS, Schema
+from sharebank.api.table import CALLS, GROUPS, PROBLEMS, STATUS_MEANINGS, Call, ref
+from sharebank.core.errors import Refused
+
+__all__ = ["PROBLEMS", "as_json", "build", "for_people", "problems_for_people"]
 
 BASE = "/api/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: what it is for, what it takes, what it answers, and with which statuses it may refuse."""
-
-    group: str
-    method: str
-    path: str
-    name: str
-    summary: str
-    answer: Schema
-    query: dict[str, Schema] | None = None
-    required: Sequence[str] = ()
-    body: str = ""
-    body_required: bool = False
-    status: int = 200
-    refusals: Sequence[int] = (401, 422)
-
-    @property
-    def in_path(self) -> list[str]:
-        """The parts of the path that the caller fills in."""
-        return re.findall(r"{(\w+)}", self.path)
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-CATALOGUE, LOANS, DEADLINES = N_("Resources"), N_("Reservations"), N_("Deadlines")
-LETTERS, ITSELF = N_("Letters"), N_("This description")
-ACT_SUMMARIES = {
-    "approve": N_("Say yes to a request."),
-    "decline": N_("Say no to a request, and why."),
-    "cancel": N_("Give up a reservation that was not handed over yet."),
-    "collect": N_("Note that the things were handed over."),
-    "return": N_("Note that the things came back."),
-}
-CALLS = (
-    Call(
-        CATALOGUE,
-        "get",
-        "/resources",
-        "listResources",
-        N_("What the houses lend; with a period, how many units are free and, when that is not enough, why."),
-        page_of(_ref("Resource")),
-        RESOURCES_QUERY,
-    ),
-    Call(
-        CATALOGUE,
-        "get",
-        "/resources/{code}",
-        "getResource",
-        N_("One resource."),
-        _ref("Resource"),
-        refusals=(401, 404, 422),
-    ),
-    Call(
-        CATALOGUE,
-        "get",
-        "/resources/{code}/busy",
-        "getBusy",
-        N_("When it is in use, merged and sorted, over at most 400 days."),
-        many(_ref("Use")),
-        BUSY_QUERY,
-        required=("from", "to"),
-        refusals=(401, 404, 422),
-    ),
-    Call(
-        LOANS,
-        "post",
-        "/reservations",
-        "createReservations",
-        N_("Book everything asked for, one reservation a lender, or nothing at all."),
-        many(_ref("Reservation")),
-        body="NewReservation",
-        body_required=True,
-        status=201,
-        refusals=(400, 401, 409, 413, 415, 422),
-    ),
-    Call(
-        LOANS,
-        "get",
-        "/reservations",
-        "listReservations",
-        N_("The reservations you may see, earliest first; those that touch the time between “from” and “to”."),
-        page_of(_ref("Reservation")),
-        RESERVATIONS_QUERY,
-    ),
-    Call(
-        LOANS,
-        "get",
-        "/reservations/{ref}",
-        "getReservation",
-        N_("One reservation, with all that happened to it."),
-        _ref("Reservation"),
-        refusals=(401, 404, 422),
-    ),
-    *(
-        Call(
-            LOANS,
-            "post",
-            f"/reservations/{{ref}}/{act}",
-            f"{act}Reservation",
-            ACT_SUMMARIES[act],
-            _ref("Reservation"),
-            body="Reason",
-            body_required=act == "decline",
-            refusals=(400, 401, 403, 404, 409, 413, 415, 422),
-        )
-        for act in ACTS
-    ),
-    Call(
-        DEADLINES,
-        "get",
-        "/coverages",
-        "listCoverages",
-        N_("The insurances, checks and certificates you may see, first to end first; what was renewed is left out."),
-        page_of(_ref("Coverage")),
-        COVERAGES_QUERY,
-    ),
-    Call(
-        LETTERS,
-        "get",
-        "/letters",
-        "listLetters",
-        N_("Letters to the people of the organisations you manage, newest first."),
-        page_of(_ref("Letter")),
-        LETTERS_QUERY,
-        refusals=(401, 404, 422),
-    ),
-    Call(
-        ITSELF,
-        "get",
-        "/openapi.json",
-        "getDescription",
-        N_("This description, for programs."),
-        {"type": "object"},
-        refusals=(),
-    ),
-    Call(ITSELF, "get", "/docs", "getDocs", N_("This description, for people."), {}, refusals=()),
-)
-
-PROBLEMS: tuple[type[Refused], ...] = (
-    NotJson,
-    NoToken,
-    NotAllowed,
-    NotFound,
-    rules.Collision,
-    states.WrongState,
-    Busy,
-    TooLarge,
-    WrongMediaType,
-    Invalid,
-    KeyReused,
-    EndsBeforeStart,
-    rules.UnknownResource,
-    rules.UnknownOrganisation,
-    rules.OutOfService,
-    rules.InThePast,
-    rules.TooSoon,
-    rules.TooFar,
-    rules.TooLong,
-    states.ReasonMissing,
-    insurance.InsuranceLapses,
-    insurance.InsuranceNotBegun,
-    insurance.CertificateMissing,
-    insurance.CertificateLapses,
-)
-"""Every refusal of the API; the `type` of a problem is a link to its place in the page for people."""
-
-STATUS_MEANINGS = {
-    400: N_("The request cannot be read."),
-    401: N_("No valid token."),
-    403: N_("You see it, but may not do this."),
-    404: N_("There is no such thing, or it is not yours to see."),
-    409: N_("Somebody has it, or its state does not allow it."),
-    413: N_("The body is too large."),
-    415: N_("The body is not JSON."),
-    422: N_("Some values are missing or wrong."),
-}
 
 
 def _operation(call: Call) -> dict[str, Any]:
@@ -244,7 +48,7 @@ def _operation(call: Call) -> dict[str, Any]:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
         operation["requestBody"] = {
             "required": call.body_required,
-            "content": {"application/json": {"schema": _ref(call.body)}},
+            "content": {"application/json": {"schema": ref(call.body)}},
         }
     if parameters:
         operation["parameters"] = parameters
@@ -258,14 +62,14 @@ def build() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
         paths.setdefault(BASE + call.path, {})[call.method] = _operation(call)
-    problem = {"application/problem+json": {"schema": _ref("Problem")}}
+    problem = {"application/problem+json": {"schema": ref("Problem")}}
     challenge = {"WWW-Authenticate": {"schema": {"type": "string"}}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "sharebank", "version": "1", "description": api.__doc__, "license": {"name": "MIT"}},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
-        "tags": [{"name": group} for group in (CATALOGUE, LOANS, DEADLINES, LETTERS, ITSELF)],
+        "tags": [{"name": group} for group in GROUPS],
         "paths": paths,
         "components": {
             "schemas": {**BODIES, **ANSWERS},

@@ -14,7 +14,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from sharebank.api.answers import conflict_out, dumps, way_out
 from sharebank.core import web
 from sharebank.core.errors import N_, Refused
-from sharebank.reservations.rules import Collision
+from sharebank.reservations.rules import Collision, RuleBroken
 
 DOCS = "/api/v1/docs"
 
@@ -118,6 +118,8 @@ def of_refusal(refused: Refused) -> Response:
         case Collision():
             members["conflicts"] = [conflict_out(conflict) for conflict in refused.conflicts]
             members["alternatives"] = [way_out(way) for way in refused.ways_out]
+        case RuleBroken():
+            members["errors"] = [{"field": one.field, "message": web.say(one.said)} for one in refused.breaches]
         case _ if refused.status == 422:
             members["errors"] = [{"field": refused.field or "", "message": detail}]
         case _ if refused.status == 409:

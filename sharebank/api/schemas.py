@@ -6,8 +6,10 @@ from typing import Any
 
 from sharebank.core.errors import N_
 from sharebank.insurance.rules import KINDS as COVERAGE_KINDS
+from sharebank.lending.kinds import UNDERTAKINGS
 from sharebank.notifications.outbox import STATES as LETTER_STATES
-from sharebank.reservations.states import LIFECYCLE
+from sharebank.reservations.series_rules import FREQUENCIES
+from sharebank.reservations.series_rules import MOST as MOST_DATES
 
 Schema = dict[str, Any]
 
@@ -76,6 +78,20 @@ FLAG: Schema = {"type": "boolean"}
 
 # -- what comes in --------------------------------------------------------------------------------
 
+DETAILS: dict[str, Schema] = {
+    "headcount": whole(1, MAX_UNITS),
+    "distance_km": whole(0, 20_000),
+    "drivers": many(text(200), maxItems=20),
+    "collect_at": INSTANT,
+    "return_at": INSTANT,
+    "options": many(text(60), maxItems=40),
+    "accepts": many(choice(list(UNDERTAKINGS)), maxItems=len(UNDERTAKINGS)),
+    "letter": FLAG,
+}
+"""What only the rules of some things ask for."""
+SERIES_DETAILS = {name: schema for name, schema in DETAILS.items() if name not in ("collect_at", "return_at")}
+"""Of a series no hours of collection: each date has its own."""
+
 BODIES: dict[str, Schema] = {
     "NewReservation": thing(
         {
@@ -86,8 +102,35 @@ BODIES: dict[str, Schema] = {
             "lines": many(thing({"resource": CODE, "quantity": whole(1, MAX_UNITS)}), minItems=1, maxItems=MAX_LINES),
             "public": FLAG,
             "override": text(300, minimum=0),
+            **DETAILS,
         },
-        optional=("public", "override"),
+        optional=("public", "override", *DETAILS),
+    ),
+    "NewSeries": thing(
+        {
+            "organisation": CODE,
+            "purpose": text(300),
+            "starts_at": INSTANT,
+            "ends_at": INSTANT,
+            "lines": many(thing({"resource": CODE, "quantity": whole(1, MAX_UNITS)}), minItems=1, maxItems=MAX_LINES),
+            "rule": thing(
+                {
+                    "freq": choice(list(FREQUENCIES)),
+                    "weekdays": many(text(9), maxItems=7),
+                    "nth": whole(-1, 31),
+                    "until": text(40),
+                    "count": whole(1, MOST_DATES),
+                },
+                optional=("weekdays", "nth", "until", "count"),
+            ),
+            "skip": many(choice(["school_holidays", "public_holidays"]), maxItems=2),
+            "preview": FLAG,
+            "chosen": many(INSTANT, maxItems=MOST_DATES),
+            "public": FLAG,
+            "override": text(300, minimum=0),
+            **SERIES_DETAILS,
+        },
+        optional=("skip", "preview", "chosen", "public", "override", *SERIES_DETAILS),
     ),
     "Reason": thing({"why": text(1000, minimum=0), "override": text(300, minimum=0)}, optional=("why", "override")),
 }
@@ -123,6 +166,7 @@ COVERAGES_QUERY: dict[str, Schema] = {"expiring_before": DAY, **LIST_QUERY}
 
 # -- what goes out --------------------------------------------------------------------------------
 
+DATE_STATES = ["free", "conflict", "closed", "holiday", "outside_hours", "skipped", "no_such_time"]
 PERIOD: dict[str, Schema] = {"starts_at": UTC_INSTANT, "ends_at": UTC_INSTANT}
 
 ANSWERS: dict[str, Schema] = {
@@ -181,6 +225,25 @@ ANSWERS: dict[str, Schema] = {
                 )
             ),
         }
+    ),
+    "Series": thing(
+        {
+            "ref": ANY_TEXT,
+            "occurrences": many(
+                thing(
+                    {
+                        **PERIOD,
+                        "state": choice(DATE_STATES),
+                        "reservation": ANY_TEXT,
+                        "reason": ANY_TEXT,
+                        "alternatives": many({"$ref": "#/components/schemas/Alternative"}),
+                    },
+                    optional=("reservation", "reason", "alternatives"),
+                )
+            ),
+            "reservations": many(ANY_TEXT),
+        },
+        optional=("ref",),
     ),
     "Letter": thing(
         {
@@ -257,7 +320,19 @@ MEANINGS = {
     "lines": N_("What is borrowed, one line a resource."),
     "public": N_("May the purpose be shown to everybody?"),
     "why": N_("A reason, for the borrower to read; needed to decline."),
-    "override": N_("Of the owner's staff: why it is lent past the end of an insurance; kept."),
+    "override": N_("Of the owner's staff: why it is lent in spite of a rule or past the end of an insurance; kept."),
+    "headcount": N_("For how many people."),
+    "distance_km": N_("How far it goes, one way, in kilometres."),
+    "drivers": N_("Names of those who drive; those of the register are known by their name."),
+    "collect_at": N_("When it is collected, the start of the use by default."),
+    "return_at": N_("When it is brought back, the end of the use by default."),
+    "options": N_("Names of the priced options wanted."),
+    "accepts": N_("What is promised; when it is given, all that the rules ask for has to be in it."),
+    "letter": N_("A letter of the employer comes instead of the deposit."),
+    "rule": N_("How it repeats; weekdays and nth follow the first date; until (a day, included) or count ends it."),
+    "skip": N_("Holidays that take dates away; “count” counts these dates all the same."),
+    "preview": N_("Only look: nothing is booked."),
+    "chosen": N_("Starts of the dates to book, all or none; when left out, all that can be had outside holidays."),
     "limit": N_("How many on a page."),
     "cursor": N_("Where the page begins: “next” of the page before."),
     "kind": N_("Room, vehicle or equipment."),
@@ -273,4 +348,4 @@ MEANINGS = {
     "from": N_("From this instant on."),
     "to": N_("Before this instant."),
 }
-ACTS = tuple(LIFECYCLE)
+ACTS = ("approve", "decline", "cancel", "collect", "return")

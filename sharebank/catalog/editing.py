@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -18,7 +19,14 @@ from sharebank.catalog.attributes import SINCE
 from sharebank.catalog.models import Resource
 from sharebank.catalog.rules import FAMILIES, CodeTaken, NoReason, StillBooked
 from sharebank.catalog.service import search_text
-from sharebank.core.errors import NotFound
+from sharebank.core.errors import ChangedMeanwhile, NotFound
+
+WRITTEN = (
+    *("name", "category", "description", "location", "capacity", "area_m2", "seats", "plate", "quantity"),
+    *("rule_set_id", "replacement_value_cents", "rental_value_cents", "deposit_cents", "purchased_on"),
+    *("warranty_until", "attributes"),
+)
+"""What the form of a thing writes."""
 
 
 def apply(resource: Resource, values: Mapping[str, Any]) -> Resource:
@@ -79,12 +87,23 @@ def create(session: Session, actor: Actor, house: str, family: str, code: str, v
     return resource
 
 
-def change(session: Session, actor: Actor, code: str, values: Mapping[str, Any]) -> Resource:
+def mark(resource: Resource) -> str:
+    """What tells one state of a thing's description from another: two people may edit it at once."""
+    return hashlib.sha256(repr([getattr(resource, name) for name in WRITTEN]).encode()).hexdigest()[:16]
+
+
+def change(session: Session, actor: Actor, code: str, values: Mapping[str, Any], seen: str | None = None) -> Resource:
     """Change what a thing is; raises StillBooked when the pool would fall below what is promised.
 
-    The database guards the quantity against the calendar, which is not this room's to read.
+    Raises ChangedMeanwhile when it is no longer what was `seen` (see `mark`), where that is said. The database guards
+    the quantity against the calendar, which is not this room's to read.
     """
-    resource = apply(editable(session, actor, code), values)
+    resource = editable(session, actor, code)
+    # Whoever comes second waits here, then sees what the first wrote.
+    session.refresh(resource, WRITTEN, with_for_update=True)
+    if seen is not None and seen != mark(resource):
+        raise ChangedMeanwhile
+    apply(resource, values)
     try:
         session.flush()
     except IntegrityError as error:

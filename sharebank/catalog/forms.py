@@ -9,17 +9,18 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
-from wtforms import DateField, SelectField, StringField, TextAreaField
+from wtforms import DateField, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
 from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from sharebank.accounts.directory import House
-from sharebank.catalog import labels
+from sharebank.catalog import editing, labels
 from sharebank.catalog import photos as darkroom
 from sharebank.catalog.fields import AttributesField, EurosField, HundredthsField, NumberField, lines, one_line
 from sharebank.catalog.models import Photo, Resource, RuleSet
 from sharebank.catalog.rules import FAMILIES, NoPhoto
 from sharebank.catalog.service import Wish
+from sharebank.catalog.wording import name as rule_set_name
 from sharebank.core import web
 from sharebank.core.errors import Refused
 
@@ -96,6 +97,7 @@ class LabelForm(FlaskForm):  # type: ignore[misc]
 class ResourceForm(FlaskForm):  # type: ignore[misc]
     """A resource; `of` takes away what its kind does not have."""
 
+    seen = HiddenField()
     code = StringField(_("Code"), [DataRequired(), Length(max=20)], filters=[one_line])
     name = StringField(_("Name"), [DataRequired(), Length(max=200)], filters=[one_line])
     category = StringField(
@@ -126,19 +128,18 @@ class ResourceForm(FlaskForm):  # type: ignore[misc]
         for name, owner in cls.OF_KIND.items():
             if owner != kind:
                 del form[name]
-        if resource is not None:
+        if resource is None:
+            del form.seen
+        else:
             del form.code
+            if sent is None:
+                form.seen.data = editing.mark(resource)
         form.rule_set_id.choices = [SelectChoice(str(rules.id), rule_set_name(rules.name)) for rules in rule_sets]
         return form
 
     def values(self) -> dict[str, Any]:
         """What is to be stored; empty text is stored empty, an empty number as none."""
-        return {name: value for name, value in self.data.items() if name not in ("code", "csrf_token")}
-
-
-def rule_set_name(name: str) -> str:
-    """`salle_standard` as people read it: Salle standard."""
-    return name.replace("_", " ").capitalize()
+        return {name: value for name, value in self.data.items() if name not in ("seen", "code", "csrf_token")}
 
 
 class FamilyForm(FlaskForm):  # type: ignore[misc]

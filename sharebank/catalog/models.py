@@ -13,31 +13,19 @@ from sharebank.core.db import Base, Instant
 
 
 class RuleSet(Base):
-    """Named booking rules shared by many resources."""
+    """Named rules of lending shared by many resources."""
 
     __tablename__ = "rule_set"
-    __table_args__ = (
-        CheckConstraint("approval IN ('none', 'own_house_free', 'always')", name="approval"),
-        CheckConstraint("fee_unit IN ('hour', 'half_day', 'day', 'week_end', 'km', 'none')", name="fee_unit"),
-        CheckConstraint("buffer_before_min >= 0 AND buffer_after_min >= 0", name="buffers"),
-    )
+    __table_args__ = (CheckConstraint("buffer_before_min >= 0 AND buffer_after_min >= 0", name="buffers"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(60), unique=True)
-    min_notice_days: Mapped[int]
-    max_advance_days: Mapped[int]
-    max_duration_hours: Mapped[int]
-    buffer_before_min: Mapped[int]
-    buffer_after_min: Mapped[int]
-    approval: Mapped[str] = mapped_column(String(20))
-    requires: Mapped[list[str]] = mapped_column(JSON)
-    priority: Mapped[str] = mapped_column(String(200))
-    fee_member_cents: Mapped[int]
-    fee_association_cents: Mapped[int]
-    fee_external_cents: Mapped[int]
-    fee_unit: Mapped[str] = mapped_column(String(10))
+    buffer_before_min: Mapped[int] = mapped_column(default=0)
+    buffer_after_min: Mapped[int] = mapped_column(default=0)
     terms: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
     """The rules of lending as data: canonical JSON, rule kind to its settings (`sharebank.lending`)."""
+    file_order: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    """The words of a file's `requires` as they stood, so that it goes out as it came in; terms say what is required."""
 
 
 class Resource(Base):

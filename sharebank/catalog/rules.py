@@ -105,6 +105,26 @@ class PhotoTooLarge(BadPhoto):
     sentence = N_("“%(name)s” has more than %(most)s million pixels. Send a smaller one.")
 
 
+RULES_NAME = r"\w[\w .’'-]*\Z"
+"""How a rule set may be called: it stands in files and in addresses."""
+
+
+class RulesNameTaken(Refused):
+    """Files name a rule set by its name alone."""
+
+    status = 409
+    code = "rules_name_taken"
+    sentence = N_("There are rules called “%(value)s” already. Choose another name.")
+
+
+class RulesInUse(Refused):
+    """What is lent by a rule set would be lent by none."""
+
+    status = 409
+    code = "rules_in_use"
+    sentence = N_("Something is still lent by these rules (resources: %(count)s). Give it other rules first.")
+
+
 def check_code(code: str, house: str, family: str) -> None:
     """Raise BadCode unless `code` is `HOUSE-Xnn`."""
     if not re.fullmatch(rf"{re.escape(house)}-{re.escape(family)}[0-9]{{2,4}}", code):
@@ -116,29 +136,6 @@ def next_code(taken: Iterable[str], house: str, family: str) -> str:
     pattern = re.compile(rf"{re.escape(house)}-{re.escape(family)}([0-9]{{2,4}})")
     numbers = [int(found[1]) for code in taken if (found := pattern.fullmatch(code))]
     return f"{house}-{family}{max(numbers, default=0) + 1:02}"
-
-
-@dataclass(frozen=True, slots=True)
-class Priority:
-    """Days on which the houses come first, until some days before; `when` holds days, ranges, `school_holidays`."""
-
-    when: tuple[str, ...]
-    days_before: int
-
-
-_DAY = "mon|tue|wed|thu|fri|sat|sun"
-_WHEN = rf"(?:{_DAY})(?:-(?:{_DAY}))?|school_holidays"
-_PRIORITY = re.compile(rf"((?:{_WHEN})(?:;(?:{_WHEN}))*): houses first until ([0-9]{{1,3}}) days before")
-
-
-def read_priority(text: str) -> Priority | None:
-    """Read `wed;school_holidays: houses first until 30 days before`, or `none`; raises ValueError."""
-    if text == "none":
-        return None
-    found = _PRIORITY.fullmatch(text)
-    if found is None:
-        raise ValueError(text)
-    return Priority(tuple(found[1].split(";")), int(found[2]))
 
 
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")

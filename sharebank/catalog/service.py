@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
@@ -15,6 +16,8 @@ from sharebank.accounts.models import Organisation
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.catalog.rules import Limits
 from sharebank.core.db import AnySelect
+from sharebank.lending.legacy import to_columns
+from sharebank.lending.terms import Terms, read_terms
 
 
 class Thing(NamedTuple):
@@ -37,10 +40,16 @@ class Thing(NamedTuple):
     out_of_service_reason: str
     longest_hold: int
     rules: str
+    deposit_cents: int | None
+    value_cents: int | None
+    """Replacement value of one."""
+    school_zone: str
+    """The house's."""
+    terms: Terms
     limits: Limits
     requires: tuple[str, ...]
+    """What must be shown, promised or left, in the words of `rule_sets.csv`."""
     approval: str
-    deposit_cents: int | None
 
 
 _THINGS = (
@@ -62,14 +71,12 @@ _THINGS = (
         Resource.out_of_service_reason,
         Resource.longest_hold,
         RuleSet.name.label("rules"),
-        RuleSet.min_notice_days,
-        RuleSet.max_advance_days,
-        RuleSet.max_duration_hours,
+        Resource.deposit_cents,
+        Resource.replacement_value_cents,
+        Organisation.school_zone,
+        RuleSet.terms,
         RuleSet.buffer_before_min,
         RuleSet.buffer_after_min,
-        RuleSet.requires,
-        RuleSet.approval,
-        Resource.deposit_cents,
     )
     .join(Organisation, Organisation.id == Resource.house_id)
     .join(RuleSet, RuleSet.id == Resource.rule_set_id)
@@ -80,8 +87,19 @@ _BY_ID = _THINGS.where(Resource.id.in_(bindparam("ids", expanding=True)))
 
 def _thing(row: Any) -> Thing:
     """By position, in the order of the query: this runs for every thing of every search."""
-    hours, limits, requires = parse_opening_hours(row[9]), Limits(*row[17:22]), tuple(row[22])
-    return Thing._make((*row[:9], hours, *row[10:17], limits, requires, *row[23:]))
+    return Thing._make((*row[:9], parse_opening_hours(row[9]), *row[10:20], *_rules(row[16], *row[20:])))
+
+
+@lru_cache(maxsize=1024)
+def _rules(name: str, text: str, before: int, after: int) -> tuple[Terms, Limits, tuple[str, ...], str]:
+    """A rule set as things carry it, once for all the things that share it."""
+    terms = read_terms(name, text)
+    said = to_columns(terms)
+    notice, advance, length = (
+        int(said[column]) for column in ("min_notice_days", "max_advance_days", "max_duration_hours")
+    )
+    required = tuple(filter(None, said["requires"].split(";")))
+    return terms, Limits(notice, advance, length, before, after), required, said["approval"]
 
 
 def things_by_code(session: Session, codes: Collection[str]) -> dict[str, Thing]:

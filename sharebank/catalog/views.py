@@ -13,9 +13,9 @@ from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
-from sharebank.accounts.permissions import may_house, require
+from sharebank.accounts.permissions import may_house, may_rules, require
 from sharebank.accounts.web import me
-from sharebank.catalog import browsing, editing, forms, labels, photos, rules, service, wording
+from sharebank.catalog import browsing, editing, forms, labels, photos, rule_sets, rules, service, wording
 from sharebank.catalog.models import Resource
 from sharebank.catalog.rules import FAMILIES
 from sharebank.core import clock, web
@@ -35,7 +35,7 @@ FOR_EVER = "private, max-age=31536000, immutable"
 
 @bp.app_context_processor
 def _words() -> dict[str, Any]:
-    return {"amount": wording.amount, "rule_set_name": forms.rule_set_name}
+    return {"amount": wording.amount, "rule_set_name": wording.name}
 
 
 @bp.url_value_preprocessor
@@ -63,22 +63,26 @@ def resources() -> Page:
 def resource(code: str) -> Page:
     """One thing: what it is, where, under which rules."""
     found, actor = browsing.resource(db.session(), code), me()
+    own = found.rule_set
     return render_template(
         "catalog/resource.html",
         resource=found,
         facts=list(wording.facts(found)),
-        rules=list(wording.rules(found.rule_set, found.deposit_cents)),
-        fees=wording.fees(found.rule_set),
+        rules=wording.rules(rule_sets.terms_of(own), own.buffer_before_min, own.buffer_after_min, found.deposit_cents),
+        may_edit_rules=may_rules(actor, "edit_rules", frozenset({found.house_id})),
         out_since=wording.out_since(found),
         may_edit=may_house(actor, "edit_catalogue", found.house_id),
     )
 
 
-@bp.get("/rules")
-def rule_sets() -> Page:
+@bp.get("/rules", endpoint="rule_sets")
+def all_rules() -> Page:
     """Every rule set in words."""
-    sets = [(rs, list(wording.rules(rs)), wording.fees(rs)) for rs in browsing.rule_sets(db.session())]
-    return render_template("catalog/rule_sets.html", sets=sets)
+    sets = [
+        (own, wording.rules(rule_sets.terms_of(own), own.buffer_before_min, own.buffer_after_min))
+        for own in browsing.rule_sets(db.session())
+    ]
+    return render_template("catalog/rule_sets.html", sets=sets, may_rules=may_rules(me(), "see_rules_desk"))
 
 
 # -- keeping ---------------------------------------------------------------------------------------
@@ -130,9 +134,11 @@ def edit(code: str) -> Page:
     if form.validate():
         try:
             with transaction() as session:
-                editing.change(session, actor, code, form.values())
+                editing.change(session, actor, code, form.values(), form.seen.data)
         except Refused as refused:
             status = forms.blame(form, refused)
+            # Whoever sends it once more has been told, and means it.
+            form.seen.data = editing.mark(editing.editable(db.session(), actor, code))
         else:
             flash(_("Your changes are kept."), "success")
             return redirect(url_for("catalog.resource", code=code), 303)

@@ -9,41 +9,10 @@ from typing import Any
 import flask_babel
 
 from sharebank.catalog import attributes
-from sharebank.catalog.models import Resource, RuleSet
-from sharebank.catalog.rules import read_priority
+from sharebank.catalog.models import Resource
 from sharebank.core import web
-from sharebank.core.errors import N_
-
-DAYS = {
-    "mon": N_("Monday"),
-    "tue": N_("Tuesday"),
-    "wed": N_("Wednesday"),
-    "thu": N_("Thursday"),
-    "fri": N_("Friday"),
-    "sat": N_("Saturday"),
-    "sun": N_("Sunday"),
-    "school_holidays": N_("school holidays"),
-}
-APPROVAL = {
-    "none": N_("The house accepts every request that keeps to these rules."),
-    "own_house_free": N_("The house accepts requests of its own organisations, and decides on the others."),
-    "always": N_("The house decides on each request."),
-}
-REQUIRED = {
-    "driver_licence": N_("the driver’s licence"),
-    "liability_certificate": N_("a liability insurance certificate that is still valid"),
-    "deposit": N_("a deposit"),
-    "charter": N_("the eco charter, kept"),
-    "kitchen_training": N_("kitchen hygiene training"),
-}
-FEE_UNITS = {
-    "hour": N_("an hour"),
-    "half_day": N_("a half-day"),
-    "day": N_("a day"),
-    "week_end": N_("a week-end"),
-    "km": N_("a kilometre"),
-    "none": "",
-}
+from sharebank.lending.kinds import words
+from sharebank.lending.terms import Terms
 
 
 def _(msgid: str, **facts: Any) -> str:
@@ -92,33 +61,34 @@ def out_since(resource: Resource) -> date | None:
         return None
 
 
-def rules(rule_set: RuleSet, deposit_cents: int | None = None) -> Iterator[tuple[str, str]]:
-    """What a rule set says, label and sentence."""
-    notice, advance = rule_set.min_notice_days, rule_set.max_advance_days
-    said = (
-        ngettext("%(n)s day before at the latest", "%(n)s days before at the latest", notice)
-        if notice
-        else _("up to the last moment")
-    )
-    yield _("To be asked for"), said
-    yield _("At the earliest"), ngettext("%(n)s day ahead", "%(n)s days ahead", advance)
-    yield _("For how long"), _("%(length)s at most", length=length(rule_set.max_duration_hours))
-    if rule_set.buffer_before_min or rule_set.buffer_after_min:
-        yield _("Kept free around"), buffers(rule_set.buffer_before_min, rule_set.buffer_after_min)
-    yield _("Who decides"), _(APPROVAL[rule_set.approval])
-    needed = [requirement(name, deposit_cents) for name in rule_set.requires]
-    if needed:
-        sentence = _(", ").join(needed)
-        yield _("What is needed"), sentence[0].upper() + sentence[1:]
-    if sentence := priority(rule_set.priority):
-        yield _("Priority"), sentence
+def name(stored: str) -> str:
+    """`salle_standard` as people read it: Salle standard."""
+    words = stored.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
-def length(hours: int) -> str:
-    """Whole days from two on, else hours."""
-    if hours >= 48 and hours % 24 == 0:
-        return ngettext("%(n)s day", "%(n)s days", hours // 24)
-    return ngettext("%(n)s hour", "%(n)s hours", hours)
+def rules(terms: Terms, before: int = 0, after: int = 0, deposit_cents: int | None = None) -> list[tuple[str, str]]:
+    """What a rule set says, label and words: the minutes around a loan, and a thing's own deposit, with it."""
+    said = [(_(label), _first_up(web.say(sentence))) for label, sentence in words(terms)]
+    if "approval" not in terms:
+        said.append((_("Approval"), _("The house accepts every request that keeps to these rules.")))
+    if before or after:
+        said.append((_("Kept free around"), buffers(before, after)))
+    own = any(row["cents"] is None for row in terms["deposits"]["rows"]) if "deposits" in terms else False
+    if own and deposit_cents:
+        said.append((_("Deposit of this thing"), web.euros_words(deposit_cents)))
+    if "prices" not in terms:
+        said.append((_("Fees"), _("Lent free of charge.")))
+    return said
+
+
+def sentence(terms: Terms) -> str:
+    """The same in one sentence, without the name."""
+    return _first_up(_(", ").join(web.say(said) for _label, said in words(terms))) or _("Nothing is asked.")
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def buffers(before: int, after: int) -> str:
@@ -128,45 +98,3 @@ def buffers(before: int, after: int) -> str:
     if before:
         return ngettext("%(n)s minute before", "%(n)s minutes before", before)
     return ngettext("%(n)s minute after", "%(n)s minutes after", after)
-
-
-def requirement(name: str, deposit_cents: int | None) -> str:
-    """One thing that is asked for; the deposit with its amount when it is known."""
-    if name == "deposit" and deposit_cents:
-        return _("a deposit of %(amount)s", amount=web.euros_words(deposit_cents))
-    return _(REQUIRED[name]) if name in REQUIRED else name
-
-
-def priority(text: str) -> str:
-    """`wed;school_holidays: houses first until 30 days before` as a sentence; text of another form as it is."""
-    try:
-        found = read_priority(text)
-    except ValueError:
-        return text
-    if found is None:
-        return ""
-    when = [span(*part.partition("-")[::2]) for part in found.when]
-    return ngettext(
-        "The houses come first until %(n)s day before (%(when)s); then everyone.",
-        "The houses come first until %(n)s days before (%(when)s); then everyone.",
-        found.days_before,
-        when=_(", ").join(when),
-    )
-
-
-def span(first: str, last: str) -> str:
-    """`mon`, `fri` as words; one day alone has no second."""
-    return _("%(first)s to %(last)s", first=_(DAYS[first]), last=_(DAYS[last])) if last else _(DAYS[first])
-
-
-def fees(rule_set: RuleSet) -> list[tuple[str, str]]:
-    """Who pays what, in euros a unit; nothing when it is lent free of charge."""
-    grid = (
-        (_("Houses and their members"), rule_set.fee_member_cents),
-        (_("Associations"), rule_set.fee_association_cents),
-        (_("Others"), rule_set.fee_external_cents),
-    )
-    if not any(cents for _who, cents in grid):
-        return []
-    unit = _(FEE_UNITS[rule_set.fee_unit]) if FEE_UNITS[rule_set.fee_unit] else ""
-    return [(who, f"{web.euros_words(cents)} {unit}".strip() if cents else _("free of charge")) for who, cents in grid]

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from sharebank.core import turns
 from sharebank.core.errors import Busy, DatabaseRefused
 
 BUSY_SECONDS = 30
@@ -145,7 +146,11 @@ def _turn(engine: Engine) -> Iterator[None]:
         return
     handle = os.open(f"{path}.turn", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with turns.aside():  # whoever writes may take long; those who only read go on
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
 
 
 def N_(msgid: str) -> str:
@@ -14,6 +16,33 @@ class Word(str):
     """A fact that is itself a text of the catalogue: it is translated where it is shown."""
 
     __slots__ = ()
+
+
+class Cents(int):
+    """A fact that is an amount: it is shown in euros."""
+
+    __slots__ = ()
+
+
+class Count(NamedTuple):
+    """A fact that is a number of something, in the singular or the plural of the reader's language."""
+
+    one: str
+    many: str
+    n: int
+
+
+def ngettext(one: str, many: str, n: int) -> Count:
+    """Mark both forms for the catalogue; they are chosen and translated where they are shown."""
+    return Count(one, many, n)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence of the catalogue with its facts; itself a fact of a longer one."""
+
+    sentence: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Refused(Exception):
@@ -55,6 +84,17 @@ class Busy(Refused):
     status = 409
     code = "busy"
     sentence = N_("Someone else changed the same thing at the same moment. Nothing was stored: please try again.")
+
+
+class ChangedMeanwhile(Refused):
+    """Two people edit the same thing: the second one sees so instead of undoing the first one's work."""
+
+    status = 409
+    code = "changed_meanwhile"
+    sentence = N_(
+        "Someone else changed this while you were writing. Nothing was stored, and nothing you typed is lost:"
+        " look at it in another window, then send yours once more if it is to replace what is there."
+    )
 
 
 class DatabaseRefused(Refused):

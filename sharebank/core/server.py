@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+
+from sharebank.core import turns
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -68,7 +69,6 @@ def in_turn(answer: WSGIApplication, largest: int = LARGEST_BODY) -> WSGIApplica
     booking then holds the database's lock while it waits for the interpreter. What may take long is left outside:
     the body is read before (at most one byte more than is taken), the answer is sent after.
     """
-    turn = Lock()
 
     def answer_in_turn(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with SpooledTemporaryFile(IN_MEMORY) as body:
@@ -77,7 +77,7 @@ def in_turn(answer: WSGIApplication, largest: int = LARGEST_BODY) -> WSGIApplica
                 left -= body.write(piece)
             body.seek(0)
             environ["wsgi.input"] = body
-            with turn:
+            with turns.taken():
                 return answer(environ, start_response)
 
     return answer_in_turn
@@ -96,7 +96,10 @@ class _Application(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return in_turn(self.create().wsgi_app)
+        app = self.create()
+        # With PostgreSQL threads wait for a server of its own, for locks too: there they had better not take turns.
+        on_sqlite = app.config.get("SQLALCHEMY_DATABASE_URI", "").startswith("sqlite")
+        return in_turn(app.wsgi_app) if on_sqlite else app
 
 
 class _Master(Arbiter):

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal
 from flask import current_app, request, url_for
-from flask_babel import get_locale, gettext
+from flask_babel import get_locale, gettext, ngettext
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from sharebank.core import clock
-from sharebank.core.errors import N_, Refused, Word
+from sharebank.core.errors import N_, Cents, Count, Refused, Said, Word
 from sharebank.core.period import Period, to_local, zone
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -168,8 +168,18 @@ def _fact(value: Any) -> Any:
             return day_words(value)
         case Period():
             return period_words(value)
+        case time():
+            return format_time(value, "short", locale=locale_code())
         case bool():
             return value
+        case Cents():
+            return euros_words(value)
+        case Count():
+            return ngettext(value.one, value.many, value.n, n=number_words(value.n))
+        case Said():
+            return say(value)
+        case tuple():
+            return str(gettext(", ")).join(str(_fact(part)) for part in value)
         case int() | Decimal():
             return number_words(value)
         case Word():
@@ -179,8 +189,8 @@ def _fact(value: Any) -> Any:
     return value
 
 
-def say(refused: Refused) -> str:
-    """The refusal in the reader's language."""
+def say(refused: Refused | Said) -> str:
+    """The refusal, or any sentence with facts, in the reader's language."""
     return str(gettext(refused.sentence)) % {name: _fact(value) for name, value in refused.facts.items()}
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sharebank.core.period import NonexistentTime, to_utc
+from sharebank.core.period import NonexistentTime, to_local, to_utc
 
 DATA_DAY = date(2026, 11, 21)
 """The "today" of the files."""
@@ -32,6 +32,20 @@ def moved_period(starts_at: str, ends_at: str, weeks: int, tz: ZoneInfo) -> tupl
     """Two wall times so many weeks later, at the same hour; an hour later where the clock jumps over that hour."""
     start, end = (_existing(datetime.fromisoformat(wall) + timedelta(weeks=weeks), tz) for wall in (starts_at, ends_at))
     return start.isoformat(timespec="minutes"), end.isoformat(timespec="minutes")
+
+
+_UNTIL = re.compile(r"(?<=UNTIL=)[0-9]{8}T[0-9]{6}Z")
+
+
+def moved_rule(rule: str, weeks: int, tz: ZoneInfo) -> str:
+    """A recurrence rule whose end, an instant, moves along: at the same hour on the wall."""
+
+    def later(found: re.Match[str]) -> str:
+        at = datetime.strptime(found.group(), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        wall = _existing(to_local(at, tz) + timedelta(weeks=weeks), tz)
+        return f"{to_utc(wall, tz):%Y%m%dT%H%M%SZ}"
+
+    return _UNTIL.sub(later, rule)
 
 
 def _existing(wall: datetime, tz: ZoneInfo) -> datetime:

@@ -84,6 +84,11 @@ class Calendars:
             hold, period = Period(row.starts_at, row.ends_at), Period(row.since, row.until)
             self.by_thing[row.resource_id].add(Taken(hold.start, hold, period, row.quantity, row.ref))
 
+    def fits(self, thing: Thing, wanted: int, hold: Period) -> bool:
+        """Are so many units free over a hold?"""
+        used = peak([Claim(one.hold, one.quantity) for one in self.by_thing[thing.id].near(hold)], hold)
+        return used + wanted <= thing.quantity
+
     def take(self, thing: Thing, wanted: int, period: Period, hold: Period, ref: str) -> Refused | None:
         """Take units of a thing, or say why not; the refusal's field is the column to look at."""
         calendar = self.by_thing[thing.id]

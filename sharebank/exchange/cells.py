@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sharebank.accounts.hours import parse_opening_hours
 from sharebank.catalog.attributes import KEY_LENGTH, VALUE_LENGTH
-from sharebank.catalog.rules import read_priority
+from sharebank.catalog.rules import RULES_NAME as NAME_OF_RULES
 from sharebank.core.errors import Refused
 from sharebank.core.money import cents, euros
 from sharebank.core.period import Period, local_period, to_local
@@ -23,7 +24,6 @@ from sharebank.exchange.refusals import (
     BadColour,
     BadEmail,
     BadHours,
-    BadPriority,
     InvalidDate,
     InvalidTime,
     LongText,
@@ -36,6 +36,7 @@ from sharebank.exchange.refusals import (
     ZeroQuantity,
     short,
 )
+from sharebank.lending.terms import BadTerms, write_terms
 
 MOST = 2**31 - 1
 """What a database integer holds."""
@@ -106,7 +107,6 @@ def understood(understand: Callable[[str], Any], refusal: type[Refused], most: i
     return Cell(read)
 
 
-PRIORITY = understood(read_priority, BadPriority, 200)
 HOURS = understood(parse_opening_hours, BadHours, 400)
 
 
@@ -174,9 +174,25 @@ def decimal(high: int) -> Cell:
     return Cell(read, write)
 
 
-_euros = decimal(MOST // 100)
-MONEY = Cell(lambda cell: cents(_euros.read(cell)), lambda amount: "" if amount is None else str(euros(amount)))
-"""Euros in the file, cents inside."""
+def money(most: int) -> Cell:
+    """Euros in the file, cents inside."""
+    amount = decimal(most)
+    return Cell(lambda cell: cents(amount.read(cell)), lambda found: "" if found is None else str(euros(found)))
+
+
+MONEY = money(MOST // 100)
+
+
+def _read_terms(cell: str) -> str:
+    try:
+        return write_terms(json.loads(cell))
+    except (ValueError, RecursionError):
+        raise BadTerms from None
+
+
+TERMS = Cell(_read_terms)
+"""Rules of lending as data; kept in their one form."""
+RULES_NAME = shaped(NAME_OF_RULES, BadCode, 60)
 
 _DAY = re.compile(
     r"(?P<y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})|(?P<d2>[0-9]{1,2})/(?P<m2>[0-9]{1,2})/(?P<y2>[0-9]{4})"

@@ -7,6 +7,7 @@ from sharebank.exchange.deadlines import INSURANCE
 from sharebank.exchange.loans import RESERVATIONS
 from sharebank.exchange.people import HOUSES, ORGANISATIONS, USERS
 from sharebank.exchange.refusals import UnknownKind, short
+from sharebank.exchange.series import SERIES
 from sharebank.exchange.things import RESOURCES, RULE_SETS
 
 # In the order in which they build on each other.
@@ -17,6 +18,7 @@ KINDS: dict[str, Kind] = {
     "users": USERS,
     "resources": RESOURCES,
     "reservations": RESERVATIONS,
+    "series": SERIES,
     "insurance": INSURANCE,
 }
 

@@ -28,8 +28,9 @@ from sharebank.exchange.columns import Column, Desk, Kind, Row, Write
 from sharebank.exchange.reading import clean
 from sharebank.exchange.refusals import DuplicateRef, NotTheirs, UnknownStructure, UnknownUser, short
 from sharebank.reservations.availability import hold_of
+from sharebank.reservations.gate import too_long
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
-from sharebank.reservations.rules import OutOfService, TooLong, UnknownResource, check_length
+from sharebank.reservations.rules import OutOfService, UnknownResource
 from sharebank.reservations.states import HOLDING
 
 _STATES = ("requested", "approved", "collected", "returned", "declined", "cancelled", "expired")
@@ -189,9 +190,7 @@ def _stands(desk: Desk, loan: Loan, directory: Directory, thing: Thing, calendar
         if not thing.in_service:
             desk.refuse(row, "resource_code", OutOfService(thing=thing.name))
             return False
-        try:
-            check_length(thing.limits, loan.period, desk.tz, thing.name)
-        except TooLong as refusal:
+        if refusal := too_long(thing, loan.period, desk.now, desk.tz):
             desk.refuse(row, "ends_at", refusal)
             return False
     collision = calendars.take(thing, row["quantity"], loan.period, loan.hold, row["ref"])

@@ -74,6 +74,9 @@ _ORGANISATION = (
     Column("email", cells.EMAIL, "", "email"),
     Column("phone", cells.text(30), "", "phone"),
     *CERTIFICATE,
+    Column("member_since", cells.DAY, None, "member_since", extra=True),
+    Column("represented_by", cells.text(200), "", "represented_by", extra=True),
+    Column("office", cells.text(100), "", "office", extra=True),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,26 +18,33 @@ from sharebank.catalog.models import Resource, RuleSet
 from sharebank.core.period import Period
 from sharebank.exchange import cells
 from sharebank.exchange.columns import Column, Desk, Kind, Row, Write, facts, fill
-from sharebank.exchange.refusals import FewerThanPromised, UnknownHouse, UnknownRuleSet
+from sharebank.exchange.refusals import BadPriority, FewerThanPromised, UnknownHouse, UnknownRuleSet, short
+from sharebank.lending import legacy
+from sharebank.lending.terms import BadTerms, read_terms, write_terms
 from sharebank.reservations import availability
 from sharebank.reservations.rules import peak
 
-_DAYS, _HOURS, _MINUTES = cells.whole(0, 3650), cells.whole(1, 24 * 366), cells.whole(0, 7 * 24 * 60)
-_REQUIRES = ("driver_licence", "liability_certificate", "deposit", "charter", "kitchen_training")
+_FEE = cells.money(100_000)
 _RULES = (
-    Column("name", cells.code(60), field="name"),
-    Column("min_notice_days", _DAYS, field="min_notice_days"),
-    Column("max_advance_days", _DAYS, field="max_advance_days"),
-    Column("max_duration_hours", _HOURS, field="max_duration_hours"),
-    Column("buffer_before_min", _MINUTES, field="buffer_before_min"),
-    Column("buffer_after_min", _MINUTES, field="buffer_after_min"),
-    Column("approval", cells.choice("none", "own_house_free", "always"), field="approval"),
-    Column("requires", cells.choices(*_REQUIRES), [], "requires", header=True),
-    Column("priority", cells.PRIORITY, field="priority"),
-    Column("fee_member_eur", cells.MONEY, field="fee_member_cents"),
-    Column("fee_association_eur", cells.MONEY, field="fee_association_cents"),
-    Column("fee_external_eur", cells.MONEY, field="fee_external_cents"),
-    Column("fee_unit", cells.choice("hour", "half_day", "day", "week_end", "km", "none"), field="fee_unit"),
+    Column("name", cells.RULES_NAME, field="name"),
+    Column("min_notice_days", cells.whole(0, 365)),
+    Column("max_advance_days", cells.whole(1, 3650)),
+    Column("max_duration_hours", cells.whole(1, 24 * 366)),
+    Column("buffer_before_min", cells.whole(0, 7 * 24 * 60), field="buffer_before_min"),
+    Column("buffer_after_min", cells.whole(0, 7 * 24 * 60), field="buffer_after_min"),
+    Column("approval", cells.choice("none", "own_house_free", "always")),
+    Column("requires", cells.choices(*legacy.REQUIRED), [], header=True),
+    Column("priority", cells.text(200)),
+    Column("fee_member_eur", _FEE),
+    Column("fee_association_eur", _FEE),
+    Column("fee_external_eur", _FEE),
+    Column("fee_unit", cells.choice(*legacy.FEE_UNITS)),
+    Column("terms", cells.TERMS, "", extra=True),
+)
+_SAID = [column for column in _RULES if not column.field and column.name != "terms"]
+"""The columns that say rules of lending, and the kinds of rule they can say something of."""
+_SAID_KINDS = frozenset(
+    ("notice", "advance", "length", "approval", "priority", "prices", *(kind for kind, _ in legacy.REQUIRED.values()))
 )
 
 
@@ -46,20 +54,48 @@ def _rule_sets(session: Session) -> dict[str, RuleSet]:
 
 def _check_rules(desk: Desk, rows: Sequence[Row]) -> Write:
     known = _rule_sets(desk.session)
+    texts = {row["name"]: _terms(desk, row, known.get(row["name"])) for row in rows}
 
     def write() -> None:
         for row in rows:
             rules = known.get(row["name"]) or RuleSet()
             fill(rules, _RULES, row)
+            rules.terms, rules.file_order = texts[row["name"]], ";".join(row["requires"])
             desk.session.add(rules)
         desk.session.flush()
 
     return write
 
 
+def _terms(desk: Desk, row: Row, stored: RuleSet | None) -> str:
+    """The rules of a row: its `terms` where it has some, else what its columns mean.
+
+    A file without that column knows nothing of what only rules can say: that stays as it is stored.
+    """
+    if row.get("terms"):
+        return str(row["terms"])
+    said = {column.name: column.cell.write(row[column.name]) for column in _SAID}
+    try:
+        text = write_terms(legacy.from_columns(said))
+    except (ValueError, BadTerms):  # every other cell has been read
+        desk.refuse(row, "priority", BadPriority(value=short(row["priority"])))
+        return ""
+    if stored is None or "terms" in row.values:
+        return text
+    before = read_terms(stored.name, stored.terms)
+    if legacy.to_columns(before, row["requires"]) == said:
+        return stored.terms
+    kept = {kind: rule for kind, rule in json.loads(stored.terms).items() if kind not in _SAID_KINDS}
+    return write_terms(kept | json.loads(text))
+
+
 def _fetch_rules(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
     for rules in _rule_sets(session).values():
-        yield facts(rules, _RULES)
+        order = [word for word in rules.file_order.split(";") if word]
+        said = legacy.to_columns(read_terms(rules.name, rules.terms), order)
+        row = {column.name: column.value(said[column.name]) for column in _SAID}
+        whole = write_terms(legacy.from_columns(said)) == rules.terms
+        yield facts(rules, _RULES) | row | {"terms": "" if whole else rules.terms}
 
 
 _RESOURCE = (

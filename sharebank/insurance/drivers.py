@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from sharebank.accounts.actor import Actor
@@ -27,6 +28,29 @@ class Licence:
     licence_class: str
     licence_since: date
     seen_on: date
+
+
+class KnownDriver(NamedTuple):
+    """Somebody of the register, as a request form and the rules of lending need them."""
+
+    id: int
+    name: str
+    licence_class: str
+    licence_since: date
+    seen_on: date
+
+
+_KNOWN = (
+    select(Driver.id, Driver.name, Driver.licence_class, Driver.licence_since, Driver.seen_on)
+    .where(Driver.organisation_id == bindparam("organisation_id"))
+    .order_by(Driver.name)
+)
+
+
+def known(session: Session, organisation_id: int) -> list[KnownDriver]:
+    """The drivers of a structure whose licence was seen; who may book for it may name them."""
+    rows = session.connection().execute(_KNOWN, {"organisation_id": organisation_id})
+    return [KnownDriver(*row) for row in rows]
 
 
 _WHOLE = (

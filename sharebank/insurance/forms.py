@@ -1,4 +1,4 @@
-"""What people type of insurances, checks and licences."""
+"""What people type of insurances, checks, licences and other documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from sharebank.insurance.documents import MOST_BYTES, Paper, read
 from sharebank.insurance.drivers import Licence
 from sharebank.insurance.editing import Terms
 from sharebank.insurance.models import Coverage
+from sharebank.insurance.papers import KEPT, Shown
 from sharebank.insurance.rules import KINDS, LIABILITY, NoDocument
+from sharebank.lending.papers import PAPERS
 
 FIRST_DAY, LAST_DAY = date(1950, 1, 1), date(2099, 12, 31)
 MOST_EUROS = 10_000_000
@@ -166,3 +168,33 @@ class DriverForm(FlaskForm):  # type: ignore[misc]
         assert self.licence_since.data
         assert self.seen_on.data
         return Licence(self.name.data or "", self.licence_class.data, self.licence_since.data, self.seen_on.data)
+
+
+def paper_words(kind: str) -> str:
+    """`Statuts`, at the head of a line."""
+    words = str(gettext(PAPERS[kind]))
+    return words[:1].upper() + words[1:]
+
+
+class PaperForm(FlaskForm):  # type: ignore[misc]
+    """A document that was shown; nobody keeps a copy."""
+
+    organisation = SelectField(_("Structure"))
+    kind = SelectField(_("Document"))
+    valid_until = DateField(
+        _("Good until"), [Optional(), _sensible],
+        description=_("Empty: without end. Of a document made for one event, the day of that event."),
+    )  # fmt: skip
+    note = StringField(_("Note"), [Length(max=300)], filters=[one_line])
+
+    @classmethod
+    def of(cls, sent: Any, holders: Iterable[Organisation]) -> PaperForm:
+        """The form with its choices."""
+        form = cls(sent)
+        form.organisation.choices = [SelectChoice(holder.code, holder.name) for holder in holders]
+        form.kind.choices = [SelectChoice(kind, paper_words(kind)) for kind in KEPT]
+        return form
+
+    def shown(self) -> Shown:
+        """What is to be written down."""
+        return Shown(self.kind.data, self.valid_until.data, self.note.data or "")

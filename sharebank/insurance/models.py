@@ -1,4 +1,4 @@
-"""Coverages with their documents and reminders, and the drivers whose licence was seen."""
+"""Coverages with their documents and reminders; the drivers whose licence, and the papers that were seen."""
 
 from __future__ import annotations
 
@@ -116,6 +116,26 @@ class Driver(Base):
     licence_since: Mapped[date]
     seen_on: Mapped[date]
     seen_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id", ondelete="SET NULL"))
+
+    organisation: Mapped[Organisation] = relationship()
+    seen_by: Mapped[User | None] = relationship()
+
+
+class SeenPaper(Base):
+    """A document that a structure has shown, such as its statutes: until when it is good, who saw it; never a copy."""
+
+    __tablename__ = "paper"
+    __table_args__ = (UniqueConstraint("organisation_id", "kind"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    kind: Mapped[str] = mapped_column(String(40))
+    """A key of `lending.kinds.PAPERS`."""
+    valid_until: Mapped[date | None]
+    """The last day it is good for, that day included; None: without end."""
+    seen_on: Mapped[date]
+    seen_by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id", ondelete="SET NULL"))
+    note: Mapped[str] = mapped_column(String(300), default="")
 
     organisation: Mapped[Organisation] = relationship()
     seen_by: Mapped[User | None] = relationship()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from sharebank.core.errors import N_, Refused, Word
+from sharebank.core.overrule import Hindrance, Overridable
 
 KINDS = {
     "vehicle": N_("Vehicle insurance"),
@@ -183,22 +183,23 @@ class Lapse:
     gap: Gap
 
 
-class InsuranceLapses(Refused):
+class InsuranceLapses(Overridable):
     """An insurance or a check of the thing ends before it would be back."""
 
     code = "insurance_lapses"
     sentence = N_("%(thing)s: %(what)s (%(contract)s), good until %(day)s. It cannot be lent beyond that day.")
 
     def __init__(self, lapse: Lapse, *, overridable: bool = False) -> None:
-        self.lapse = lapse
-        self.overridable = overridable
-        """May the one who asked lend it all the same, with a reason?"""
-        self.ways_out: tuple[Any, ...] = ()
         span = lapse.gap.span
         day = None if span is None else span.starts_on if lapse.gap.begins_late else span.ends_on
-        super().__init__(
-            "ends_at", thing=lapse.name, what=Word(KINDS[lapse.kind]), contract=span.name if span else "", day=day
-        )
+        facts = {
+            "thing": lapse.name,
+            "what": Word(KINDS[lapse.kind]),
+            "contract": span.name if span else "",
+            "day": day,
+        }
+        super().__init__("ends_at", lapse.thing, overridable=overridable, **facts)
+        self.lapse = lapse
 
 
 class InsuranceNotBegun(InsuranceLapses):
@@ -243,22 +244,15 @@ def certificate_refusal(lapse: Lapse, borrower: str) -> CertificateMissing:
     return CertificateLapses("organisation", **facts)
 
 
-def overrule(lapses: Iterable[Lapse], borrower: str, staff_of: Collection[int], reason: str) -> dict[int, str]:
-    """Let a loan pass in spite of its lapses, or raise InsuranceLapses or CertificateMissing.
-
-    Staff of the house that owns a thing may lend it in spite of the thing's own lapse when they say why; returns what
-    is kept of it, by house. A certificate is not theirs to make up for.
-    """
-    reason, kept = reason.strip(), dict[int, list[str]]()
+def hindrances(lapses: Iterable[Lapse], borrower: str) -> Iterator[Hindrance]:
+    """What stands in the way of a loan; a certificate is not the staff's to make up for."""
     for lapse in lapses:
         if lapse.kind == LIABILITY:
-            raise certificate_refusal(lapse, borrower)
-        overridable = lapse.house_id in staff_of
-        if not (overridable and reason):
-            raise thing_refusal(lapse, overridable=overridable)
-        span = lapse.gap.span
-        kept.setdefault(lapse.house_id, []).append(f"{span.name} → {span.ends_on}" if span else lapse.kind)
-    return {house: f"{reason} ({', '.join(dict.fromkeys(named))})" for house, named in kept.items()}
+            yield Hindrance(lapse.house_id, certificate_refusal(lapse, borrower), "")
+        else:
+            span = lapse.gap.span
+            note = f"{span.name} → {span.ends_on}" if span else lapse.kind
+            yield Hindrance(lapse.house_id, thing_refusal(lapse), note)
 
 
 # -- what is refused when deadlines are written down ------------------------------------------------
@@ -359,3 +353,10 @@ class LicenceFromTheFuture(Refused):
 
     code = "licence_from_the_future"
     sentence = N_("This day has not come yet.")
+
+
+class PaperElsewhere(Refused):
+    """The register of documents holds those that rules ask for, but the certificate, which has an insurer too."""
+
+    code = "paper_elsewhere"
+    sentence = N_("The liability certificate is written down with the insurances.")

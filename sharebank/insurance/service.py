@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, false, literal, null, or_, select, true, union_all
+from sqlalchemy import ColumnElement, and_, bindparam, exists, false, func, literal, null, or_, select, true, union_all
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from sharebank.accounts.actor import Actor, Role
@@ -91,6 +91,30 @@ def lapses_within(
     return lapses
 
 
+def certificate_days(session: Session, borrower_ids: Collection[int]) -> dict[int, date]:
+    """Until when the liability certificate of each of these borrowers is good, by id; without one, absent."""
+    query = (
+        select(_cover.holder_id, func.max(_cover.ends_on))
+        .where(_cover.holder_id.in_(borrower_ids), _cover.kind == LIABILITY, _cover.ends_on.is_not(None))
+        .group_by(_cover.holder_id)
+    )
+    return {row[0]: row[1] for row in session.connection().execute(query)}
+
+
+_CERTIFIED = select(func.max(_cover.ends_on)).where(
+    _cover.holder_id == bindparam("borrower"),
+    _cover.kind == LIABILITY,
+    or_(_cover.starts_on.is_(None), _cover.starts_on <= bindparam("day")),
+    _cover.ends_on >= bindparam("day"),
+)
+
+
+def certificate_until(session: Session, borrower_id: int, day: date) -> date | None:
+    """The last day of the liability certificate that is good on a day; none when there is none."""
+    until: date | None = session.scalar(_CERTIFIED, {"borrower": borrower_id, "day": day})
+    return until
+
+
 def first_lapses(session: Session, things: Sequence[Thing], period: Period, tz: ZoneInfo) -> dict[str, Lapse]:
     """What keeps each of many things from being lent over a period, by code; the first to lapse of each."""
     found: dict[str, Lapse] = {}
@@ -101,8 +125,20 @@ def first_lapses(session: Session, things: Sequence[Thing], period: Period, tz: 
 
 def spans_in_doubt(session: Session, resource_id: int, period: Period, tz: ZoneInfo) -> list[list[Span]]:
     """The contracts of one thing, kind by kind, where none alone reaches over a period: to look for gaps in it."""
+    return spans_by_thing(session, [resource_id], period, tz)[resource_id]
+
+
+def spans_by_thing(
+    session: Session, ids: Collection[int], period: Period, tz: ZoneInfo
+) -> Mapping[int, list[list[Span]]]:
+    """The same for many things, by resource id, in one query."""
     first, last = days_of_loan(period, tz)
-    return list(_doubts(session, _DOUBTS, ids=[resource_id], first=first, last=last).values())
+    found: dict[int, list[list[Span]]] = {key: [] for key in ids}
+    if found:
+        for (key, _kind), spans in _doubts(session, _DOUBTS, ids=list(ids), first=first, last=last).items():
+            if key is not None:
+                found[key].append(spans)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +186,7 @@ def body_of(holder: Organisation) -> Role:
     return Role(holder.id, holder.code, holder.name, holder.kind, "", holder.house_id, house)
 
 
-def _scope(actor: Actor) -> ColumnElement[bool]:
+def scope(actor: Actor) -> ColumnElement[bool]:
     """Permissions' `see_coverage`, said in SQL."""
     if actor.admin:
         return true()
@@ -173,7 +209,7 @@ def deadlines(
     `house` keeps what a house and its structures hold, `before` what ends before a day; what has been renewed only if
     `past_too`; `after` is the end and id of the last one of the page before.
     """
-    query = _WHOLE.where(_scope(actor))
+    query = _WHOLE.where(scope(actor))
     if house:
         houses = select(Organisation.id).where(Organisation.code == house, Organisation.kind == "house")
         query = query.where(Organisation.house_id.in_(houses))

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 
 class Kind(NamedTuple):
-    """Of what weight a letter is, and whether it follows an act somebody may undo."""
+    """Of what weight a letter is, whether it follows an act somebody may undo, and what goes along with it."""
 
     weight: str
     undoable: bool = False
+    attach: tuple[str, ...] = ()
+    """Names of what is made when it is written out (`attachments.Maker`)."""
 
 
 ACCOUNT = "account"
@@ -21,6 +23,8 @@ ACT = "act"
 """Needs an act of its reader's."""
 NEWS = "news"
 """A confirmation or a change: those who want fewer letters get it in a daily one, or not at all."""
+
+CALENDAR = ("calendar",)
 
 # Every letter there is, by the name of its templates below `templates/email/`.
 LETTERS: Mapping[str, Kind] = {
@@ -34,13 +38,37 @@ LETTERS: Mapping[str, Kind] = {
     "reservation_ending": Kind(ACT),
     "reservation_overdue": Kind(ACT),
     "deadlines": Kind(ACT),
+    "agreement_to_sign": Kind(ACT),
+    "agreement_signed": Kind(NEWS),
     "reservation_requested": Kind(NEWS, undoable=True),
-    "reservation_approved": Kind(NEWS, undoable=True),
-    "reservation_declined": Kind(NEWS, undoable=True),
-    "reservation_cancelled": Kind(NEWS, undoable=True),
+    "reservation_approved": Kind(NEWS, undoable=True, attach=CALENDAR),
+    # Who counted on it has to look elsewhere.
+    "reservation_declined": Kind(ACT, undoable=True),
+    "reservation_recalled": Kind(ACT, undoable=True, attach=CALENDAR),
+    "reservation_expired": Kind(ACT),
+    "reservation_offered": Kind(ACT),
+    "reservation_proposed": Kind(ACT, undoable=True),
+    "reservation_approved_less": Kind(ACT, undoable=True, attach=CALENDAR),
+    "reservation_offer_refused": Kind(NEWS, undoable=True),
+    "reservation_offer_lapsed": Kind(NEWS),
+    # A thing is damaged, or late: what was promised may not be there.
+    "loan_hit": Kind(ACT, attach=CALENDAR),
+    "loan_at_risk": Kind(ACT),
+    "loan_at_risk_house": Kind(ACT),
+    "loan_charges": Kind(ACT, undoable=True),
+    "handover_part": Kind(NEWS, undoable=True),
+    "reservation_cancelled": Kind(NEWS, undoable=True, attach=CALENDAR),
     "reservation_collected": Kind(NEWS, undoable=True),
     "reservation_returned": Kind(NEWS, undoable=True),
-    "reservation_expired": Kind(NEWS),
+    "series_to_decide": Kind(ACT, undoable=True),
+    "series_unanswered": Kind(ACT),
+    "series_needed": Kind(ACT),
+    "series_requested": Kind(NEWS, undoable=True),
+    "series_approved": Kind(NEWS, undoable=True, attach=CALENDAR),
+    "series_declined": Kind(NEWS, undoable=True),
+    "series_changed": Kind(NEWS, undoable=True, attach=CALENDAR),
+    "series_cancelled": Kind(NEWS, undoable=True, attach=CALENDAR),
+    "series_released": Kind(NEWS, attach=CALENDAR),
     "digest": Kind(NEWS),
 }
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import func, update
@@ -17,8 +18,8 @@ from sharebank.notifications.rules import first_state, leaves_at
 
 # "On conflict do nothing" has one spelling and two dialects.
 _INSERT = {
-    "sqlite": sqlite.insert(Letter.__table__).on_conflict_do_nothing(),  # type: ignore[arg-type]
-    "postgresql": postgresql.insert(Letter.__table__).on_conflict_do_nothing(),  # type: ignore[arg-type]
+    "sqlite": sqlite.insert(Letter.__table__).on_conflict_do_nothing().returning(Letter.id),  # type: ignore[arg-type]
+    "postgresql": postgresql.insert(Letter.__table__).on_conflict_do_nothing().returning(Letter.id),  # type: ignore[arg-type]
 }
 _KEY_MAX, _NAME_MAX = 400, 200
 
@@ -41,10 +42,12 @@ def post(
     recipients: Iterable[Recipient],
     facts: Mapping[str, Any],
     now: datetime,
+    own: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> int:
     """Put a letter to each recipient in the outbox, once for each `key` and recipient; returns how many are new.
 
-    `facts` are plain JSON values; the words are the template's, in the reader's language, when the letter leaves.
+    `facts` are plain JSON values, `own` those of one reader alone, by address; the words are the template's, in the
+    reader's language, when the letter leaves. A fact named `secret` goes when the letter does.
     Its class (`rules.LETTERS`) says when that is, and whether a reader who wants fewer letters gets it at all.
     """
     due_at = leaves_at(template, now)
@@ -63,7 +66,7 @@ def post(
                 "to_name": recipient.name[:_NAME_MAX],
                 "user_id": recipient.user_id,
                 "locale": recipient.locale,
-                "facts": dict(facts),
+                "facts": {**facts, **own.get(recipient.email, {})},
                 "message_id": mark[:32],
                 "state": state,
                 "attempts": 0,
@@ -73,13 +76,20 @@ def post(
         )
     if not rows:
         return 0
-    return max(0, session.connection().execute(_INSERT[session.get_bind().dialect.name], rows).rowcount)
+    # Counted by what comes back: PostgreSQL's driver does not say how many of several were new.
+    return len(session.connection().execute(_INSERT[session.get_bind().dialect.name], rows).all())
 
 
 def withdraw(session: Session, about: str) -> set[tuple[str, str]]:
     """Take back the letters that have not left and whose key begins with `about`: (template, address) of each."""
     # The state leads, by its index; LIKE would take capitals for small letters on one database.
     waiting = (Letter.state.in_(("queued", "digest")), func.substr(Letter.key, 1, len(about)) == about)
-    taken = update(Letter).where(*waiting).values(state="withdrawn").returning(Letter.template, Letter.to_address)
-    taken = taken.execution_options(synchronize_session=False)
-    return {(row.template, row.to_address) for row in session.execute(taken)}
+    back = (Letter.id, Letter.template, Letter.to_address, Letter.facts)
+    taken = update(Letter).where(*waiting).values(state="withdrawn").returning(*back)
+    rows = session.execute(taken.execution_options(synchronize_session=False)).all()
+    for row in rows:
+        if "secret" in row.facts:
+            kept = {name: value for name, value in row.facts.items() if name != "secret"}
+            bare = update(Letter).where(Letter.id == row.id).values(facts=kept)
+            session.execute(bare.execution_options(synchronize_session=False))
+    return {(row.template, row.to_address) for row in rows}

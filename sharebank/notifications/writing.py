@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -18,7 +21,8 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from sharebank.core.period import Period
 from sharebank.core.web import absolute
-from sharebank.notifications.rules import header_text, is_address, one_line, optional, readable
+from sharebank.notifications.attachments import Attachment, attach
+from sharebank.notifications.rules import LETTERS, header_text, is_address, one_line, optional, readable
 from sharebank.notifications.transport import WIRE
 
 LONGEST_LINE = 900
@@ -61,28 +65,45 @@ def _written(app: Flask, letter: Any) -> Written:
         text = app.jinja_env.get_template(f"email/{letter.template}.txt").render(facts)
         html = app.jinja_env.get_template(f"email/{letter.template}.html").render(facts)
         words = gettext("(a link that is only for its reader)")
+        files = _files(app, letter)
     first, _, body = text.partition("\n")
     subject = header_text(first.removeprefix("Subject:"))
     # Templates share paragraphs, and where a part says nothing its blank lines stay.
     body, html = re.sub(r"\n{3,}", "\n\n", body.strip("\n")) + "\n", _compact(html)
     secrets = [secret for secret in (letter.facts.get("secret"), stop) if secret]
     return Written(
-        _message(app, letter, subject, body, html, stop),
+        _message(app, letter, subject, body, html, stop, files),
         subject,
         _without(body, secrets, words),
         _without(html, secrets, words),
     )
 
 
+def _files(app: Flask, letter: Any) -> list[Attachment]:
+    """What goes along, by the letter's kind."""
+    makers = app.extensions.get("letter_attachments", {})
+    made = [makers[name](letter.facts, letter.created_at) for name in LETTERS[letter.template].attach]
+    return [one for one in made if one is not None]
+
+
 def _facts(facts: dict[str, Any]) -> dict[str, Any]:
     """Facts as templates want them: one-line texts, instants for `…_at`, and `when` from the two of a period."""
-    values = {
-        name: datetime.fromisoformat(value) if name.endswith("_at") else readable(value)
-        for name, value in facts.items()
-    }
+    values = {name: _fact(name, value) for name, value in facts.items()}
     if "starts_at" in values and "ends_at" in values:
         values["when"] = Period(values["starts_at"], values["ends_at"])
     return values
+
+
+def _fact(name: str, value: Any) -> Any:
+    """One of them; a fact may have facts of its own, and a list of them."""
+    match value:
+        case str() if name.endswith("_at"):
+            return datetime.fromisoformat(value)
+        case dict():
+            return _facts(value)
+        case [dict(), *_]:
+            return [_facts(each) for each in value]
+    return readable(value)
 
 
 def _compact(html: str) -> str:
@@ -101,7 +122,9 @@ def _without(text: str, secrets: list[str], words: str) -> str:
 # -- the message -----------------------------------------------------------------------------------
 
 
-def _message(app: Flask, letter: Any, subject: str, text: str, html: str, stop: str) -> EmailMessage:
+def _message(
+    app: Flask, letter: Any, subject: str, text: str, html: str, stop: str, files: Sequence[Attachment]
+) -> EmailMessage:
     name, address = parseaddr(app.config["SHAREBANK_MAIL_FROM"])
     message = EmailMessage(policy=SMTP)
     message["Subject"] = subject
@@ -115,7 +138,18 @@ def _message(app: Flask, letter: Any, subject: str, text: str, html: str, stop: 
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     message.set_content(text, cte=_coding(text))
     message.add_alternative(html, subtype="html", cte=_coding(html))
+    for one in files:
+        attach(message, one)
+    _bound(app, message, letter.message_id)
     return message
+
+
+def _bound(app: Flask, message: EmailMessage, mark: str) -> None:
+    """The same lines between the parts at every try, which nobody can foresee and type into a letter."""
+    for number, part in enumerate(part for part in message.walk() if part.is_multipart()):
+        key = str(app.config["SECRET_KEY"]).encode()
+        seal = hmac.new(key, f"boundary:{mark}:{number}".encode(), hashlib.sha256).hexdigest()
+        part.set_boundary(f"=_{seal[:40]}")
 
 
 def _coding(text: str) -> str:
@@ -125,11 +159,15 @@ def _coding(text: str) -> str:
 
 
 def _prove(message: EmailMessage, address: str) -> None:
-    """Read the message as a mail server will: exactly the headers written, once each, and one reader.
+    """Read the message as a mail server will: exactly the headers written, once each, one reader, the same parts.
 
     Python 3.11 turns a subject such as `=?UTF-8?Q?=0A?=Bcc: x@evil` into a real Bcc header.
     """
-    arrives = message_from_bytes(message.as_bytes(policy=WIRE), policy=default)
+    for policy in (WIRE, SMTP):  # as a server gets it, and as a folder does
+        _prove_one(message, message_from_bytes(message.as_bytes(policy=policy), policy=default), address)
+
+
+def _prove_one(message: EmailMessage, arrives: EmailMessage, address: str) -> None:
     names = [name.lower() for name in arrives.keys()]  # noqa: SIM118  # a header may be there twice
     if names != [name.lower() for name in message.keys()] or len(set(names)) != len(names):  # noqa: SIM118
         raise Unwritable(f"its headers would arrive as {', '.join(names)}")
@@ -137,6 +175,22 @@ def _prove(message: EmailMessage, address: str) -> None:
         found = [each.addr_spec for each in arrives[name].addresses]
         if found != [wanted]:
             raise Unwritable(f"its {name} would arrive as {found}")
+    if (parts := _parts(arrives)) != _parts(message):
+        raise Unwritable(f"its parts would arrive as {', '.join(str(part[0]) for part in parts)}")
+
+
+def _parts(message: EmailMessage) -> list[tuple[str, list[str], str | None, Any]]:
+    """Each part: its kind, the names of its headers, its file name, and of a file its bytes."""
+    return [
+        (
+            part.get_content_type(),
+            # The coding of words may change on the way, never what else they say.
+            [name.lower() for name in part.keys() if name.lower() != "mime-version"],  # noqa: SIM118
+            part.get_filename(),
+            part.get_payload(decode=True) if part.get_filename() else b"",
+        )
+        for part in message.walk()
+    ]
 
 
 # -- stopping what is optional -----------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from sharebank.core.period import NonexistentTime, Period, to_local, to_utc
 from sharebank.insurance.rules import gap
 from sharebank.insurance.service import days_of_loan, first_lapses, spans_in_doubt
 from sharebank.reservations.models import Reservation, ReservationLine
-from sharebank.reservations.rules import Claim, Collision, Conflict, Use, WayOut, free_starts, peak, uses, within_limits
+from sharebank.reservations.rules import Claim, Collision, Conflict, Use, WayOut, free_starts, peak, uses
 
 NEAREST = 3
 """How many of each way out are offered."""
@@ -105,14 +105,24 @@ def shortage(thing: Thing, taken: Sequence[Claim], wanted: int, hold: Period) ->
     return Conflict(thing.code, thing.name, wanted, thing.quantity, free, when)
 
 
+Permit = Callable[[Thing, Period, int], bool]
+"""Do the rules of lending let somebody have so many units of a thing then?"""
+
+
 def explain(
-    session: Session, actor: Actor, conflicts: Iterable[Conflict], period: Period, now: datetime, tz: ZoneInfo
+    session: Session,
+    actor: Actor,
+    conflicts: Iterable[Conflict],
+    period: Period,
+    now: datetime,
+    tz: ZoneInfo,
+    permits: Permit | None = None,
 ) -> Collision:
     """The same refusal with what a person needs: who has it, where the actor may know, and the ways out."""
     told, out = [], []
     for conflict in conflicts:
         told.append(replace(conflict, **_holders(session, actor, conflict)))
-        out += ways_out(session, conflict, period, now, tz)
+        out += ways_out(session, conflict, period, now, tz, permits)
     return Collision(told, out)
 
 
@@ -138,41 +148,63 @@ def _holders(session: Session, actor: Actor, conflict: Conflict) -> dict[str, An
     }
 
 
-def ways_out(session: Session, conflict: Conflict, period: Period, now: datetime, tz: ZoneInfo) -> list[WayOut]:
+def ways_out(
+    session: Session, conflict: Conflict, period: Period, now: datetime, tz: ZoneInfo, permits: Permit | None = None
+) -> list[WayOut]:
     """What could be had instead: fewer, the nearest other slots, the same kind of thing elsewhere.
 
-    If the wished time was within opening hours, or within the rule set's limits, so is every slot offered; and nothing
-    is offered past the end of its insurance.
+    If the wished time was within opening hours, so is every slot offered; and nothing is offered past the end of its
+    insurance, nor what the rules forbid.
     """
+    permits = permits or _anything
     thing = catalog.things_by_code(session, [conflict.resource])[conflict.resource]
-    wanted, hold = conflict.wanted, hold_of(thing, period)
+    wanted = conflict.wanted
     found = [_way(thing, period, conflict.free, conflict.free, "less")] if conflict.free else []
     if wanted <= thing.quantity:
-        taken = claims(session, [thing], Period(hold.start - REACH, hold.end + REACH))[thing.id]
-        doubts = spans_in_doubt(session, thing.id, Period(hold.start - REACH, hold.end + REACH), tz)
-        was_open, was_allowed = open_for(thing, period, tz), within_limits(thing.limits, period, now, tz)
-        before = period.start - hold.start
-        same_hour = [start - before for start in same_hour_starts(period, tz)]
-        slots = (
-            period.moved(slot.start - hold.start)
-            for slot in free_starts(taken, thing.quantity, wanted, hold, reach=REACH, also=same_hour)
-        )
-        usable = (
-            slot
-            for slot in slots
-            if (open_for(thing, slot, tz) or not was_open)
-            and (within_limits(thing.limits, slot, now, tz) or (not was_allowed and slot.start >= now))
-            and all(gap(spans, *days_of_loan(slot, tz)) is None for spans in doubts)
-        )
-        found += [_way(thing, slot, wanted, wanted, "slot") for slot in islice(usable, NEAREST)]
+        found += [
+            _way(thing, slot, wanted, wanted, "slot")
+            for slot in _slots(session, thing, wanted, period, now, tz, permits)
+        ]
     same_kind = Wish(kind=thing.kind, category=thing.category, in_service_only=True)
     others = [other for other in catalog.find_things(session, same_kind) if other.id != thing.id]
     free = free_units(session, others, period)
     size = thing.capacity or thing.seats or 0
     others.sort(key=lambda other: (abs((other.capacity or other.seats or 0) - size), other.code))
     lapsing = first_lapses(session, others, period, tz)
-    elsewhere = (other for other in others if free[other.id] >= wanted and other.code not in lapsing)
+    elsewhere = (
+        other
+        for other in others
+        if free[other.id] >= wanted and other.code not in lapsing and permits(other, period, wanted)
+    )
     return found + [_way(other, period, wanted, free[other.id], "elsewhere") for other in islice(elsewhere, NEAREST)]
+
+
+def _anything(_thing: Thing, _period: Period, _wanted: int) -> bool:
+    return True
+
+
+def _slots(
+    session: Session, thing: Thing, wanted: int, period: Period, now: datetime, tz: ZoneInfo, permits: Permit
+) -> Iterator[Period]:
+    """The nearest slots of the same length in which a thing can be had."""
+    hold = hold_of(thing, period)
+    around = Period(hold.start - REACH, hold.end + REACH)
+    taken, doubts = claims(session, [thing], around)[thing.id], spans_in_doubt(session, thing.id, around, tz)
+    was_open, since = open_for(thing, period, tz), min(now, period.start)
+    same_hour = [start - (period.start - hold.start) for start in same_hour_starts(period, tz)]
+    slots = (
+        period.moved(slot.start - hold.start)
+        for slot in free_starts(taken, thing.quantity, wanted, hold, reach=REACH, also=same_hour)
+    )
+    usable = (
+        slot
+        for slot in slots
+        if slot.start >= since
+        and (open_for(thing, slot, tz) or not was_open)
+        and permits(thing, slot, wanted)
+        and all(gap(spans, *days_of_loan(slot, tz)) is None for spans in doubts)
+    )
+    return islice(usable, NEAREST)
 
 
 def same_hour_starts(period: Period, tz: ZoneInfo) -> Iterator[datetime]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert
@@ -19,39 +21,28 @@ from sharebank.accounts.permissions import may_body, may_house, require
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
 from sharebank.core.period import Period, to_local
-from sharebank.insurance.rules import Lapse
 from sharebank.notifications.service import Recipient, post
+from sharebank.reservations.asking import Ask, look_up, stored
 from sharebank.reservations.availability import claims, hold_of, open_for, shortage, ways_out
-from sharebank.reservations.gate import check_ask
+from sharebank.reservations.gate import Permits, Verdict, judge
+from sharebank.reservations.links import ask_to_decide
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from sharebank.reservations.rules import (
     BadQuantity,
     Collision,
     Conflict,
+    InThePast,
     NothingChosen,
     OutOfService,
     UnknownOrganisation,
     UnknownResource,
     WayOut,
-    check_length,
-    check_limits,
 )
+
+__all__ = ["Ask", "Booked", "book", "close"]
 
 REF_LETTERS = "23456789BCDFGHJKLMNPQRSTVWXZ"
 """No vowels, no 0/O or 1/I: read aloud without a mistake, and never a word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What somebody asks for: things by code with how many of each, for whom, when, why."""
-
-    organisation: str
-    purpose: str
-    period: Period
-    wants: Mapping[str, int]
-    public: bool = False
-    override: str = ""
-    """Why a thing is lent past the end of its insurance, when its house's staff says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +67,26 @@ def new_ref(now: datetime, tz: ZoneInfo) -> str:
 def book(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> list[Booked]:
     """Reserve everything asked for, one reservation a lender, or nothing at all.
 
-    The owner's staff book at once and are not held to notice and advance; whoever else asks, the request holds
-    the slot. Raises a Refused; a Collision carries what is in the way and what else there is, InsuranceLapses which
-    contract ends too early.
+    The owner's staff book at once, and so does whoever keeps to rules that want no decision; else the request holds the
+    slot. Raises a Refused; a Collision carries what is in the way, RuleBroken which rules are not kept,
+    InsuranceLapses which contract ends too early.
     """
     if not ask.wants:
         raise NothingChosen("lines")
     things = _things(session, ask.wants)
     borrower = _borrower(session, actor, ask.organisation)
-    at_once = {thing.house_id: may_house(actor, "book_at_once", thing.house_id) for thing in things}
+    own = {thing.house_id: may_house(actor, "book_at_once", thing.house_id) for thing in things}
     things = catalog.lock_calendars(session, things)
     for thing in things:
         if not thing.in_service:
             raise OutOfService("lines", thing=thing.name)
-        if not at_once[thing.house_id]:
-            check_limits(thing.limits, ask.period, now, tz, thing.name)
-        else:
-            check_length(thing.limits, ask.period, tz, thing.name)
-    whys = check_ask(session, actor, things, at_once, borrower, ask.period, tz, ask.override)
+    if ask.period.start < now and not all(own.values()):
+        raise InThePast("starts_at")
+    known = look_up(session, borrower, things, ask.period.start, ask.details, tz)
+    verdicts = judge(session, things, own, borrower, ask, known, now, tz)
     holds = {thing.id: hold_of(thing, ask.period) for thing in things}
     _refuse_collisions(session, things, holds, ask)
-    status = {house_id: "approved" if own else "requested" for house_id, own in at_once.items()}
-    return _store(session, actor, ask, borrower, things, holds, status, now, tz, whys)
+    return _store(session, actor, ask, borrower, things, holds, verdicts, now, tz, details=stored(ask.details, known))
 
 
 def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> list[Booked]:
@@ -114,8 +103,8 @@ def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo)
     holds = {thing.id: ask.period for thing in things}
     _refuse_collisions(session, things, holds, ask)
     owner = _borrower(session, actor, things[0].house)
-    status = {thing.house_id: "approved" for thing in things}
-    return _store(session, actor, ask, owner, things, holds, status, now, tz, {}, kind="closure")
+    closed = {thing.house_id: Verdict("approved") for thing in things}
+    return _store(session, actor, ask, owner, things, holds, closed, now, tz, kind="closure")
 
 
 def _things(session: Session, wants: Mapping[str, int]) -> list[Thing]:
@@ -157,12 +146,21 @@ def conflicts(session: Session, ask: Ask) -> list[Conflict]:
     return _shortages(session, things, {thing.id: hold_of(thing, ask.period) for thing in things}, ask)
 
 
-def around_lapse(session: Session, lapse: Lapse, ask: Ask, now: datetime, tz: ZoneInfo) -> tuple[WayOut, ...]:
-    """What could be had instead of a thing whose insurance ends too early: another time, or the like elsewhere."""
-    thing = catalog.things_by_code(session, [lapse.thing])[lapse.thing]
+def permits(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> Permits | None:
+    """What the rules would say of other slots and things; nothing of a closure, which they do not bind."""
+    return (
+        Permits(session, actor, _borrower(session, actor, ask.organisation), now, tz, ask.details)
+        if ask.organisation
+        else None
+    )
+
+
+def around(session: Session, actor: Actor, barred: str, ask: Ask, now: datetime, tz: ZoneInfo) -> tuple[WayOut, ...]:
+    """What could be had instead of a thing that its rules or its insurance bar: another time, or the like elsewhere."""
+    thing = catalog.things_by_code(session, [barred])[barred]
     wanted = ask.wants[thing.code]
-    barred = Conflict(thing.code, thing.name, wanted, thing.quantity, 0, hold_of(thing, ask.period))
-    return tuple(ways_out(session, barred, ask.period, now, tz))
+    conflict = Conflict(thing.code, thing.name, wanted, thing.quantity, 0, hold_of(thing, ask.period))
+    return tuple(ways_out(session, conflict, ask.period, now, tz, permits(session, actor, ask, now, tz)))
 
 
 def between_check_and_insert() -> None:
@@ -187,17 +185,18 @@ def _store(
     borrower: Role,
     things: Sequence[Thing],
     holds: Mapping[int, Period],
-    status: Mapping[int, str],
+    verdicts: Mapping[int, Verdict],
     now: datetime,
     tz: ZoneInfo,
-    whys: Mapping[int, str],
+    *,
+    details: Mapping[str, Any] = MappingProxyType({}),
     kind: str = "loan",
 ) -> list[Booked]:
     """Write the rows, one reservation a lender, and post their letters; plain inserts, this is the hot path."""
     connection = session.connection()
     booked: list[Booked] = []
     for house_id, own in groupby(sorted(things, key=lambda t: t.house_id), key=lambda t: t.house_id):
-        lent = list(own)
+        lent, verdict = list(own), verdicts[house_id]
         facts = {
             "kind": kind,
             "lender_id": house_id,
@@ -205,10 +204,15 @@ def _store(
             "user_id": actor.user_id,
             "starts_at": ask.period.start,
             "ends_at": ask.period.end,
-            "status": status[house_id],
+            "status": verdict.status,
             "purpose": ask.purpose,
             "public": ask.public,
             "created_at": now,
+            "headcount": ask.details.headcount,
+            "details": dict(details),
+            "quote": verdict.quote and verdict.quote.to_json(),
+            "lapses_at": verdict.lapses_at,
+            "approved_once_by_id": actor.user_id if verdict.first_approval else None,
         }
         reservation_id = None
         while reservation_id is None:
@@ -230,24 +234,28 @@ def _store(
                 for thing in lent
             ],
         )
-        event = {"reservation_id": reservation_id, "at": now, "user_id": actor.user_id, "why": whys.get(house_id, "")}
-        connection.execute(_EVENT, {**event, "status": status[house_id]})
+        event = {"reservation_id": reservation_id, "at": now, "user_id": actor.user_id, "why": verdict.why}
+        connection.execute(_EVENT, {**event, "status": verdict.status})
         outside = any(not open_for(thing, ask.period, tz) for thing in lent)
         quantities = tuple((thing, ask.wants[thing.code]) for thing in lent)
-        done = Booked(ref, status[house_id], house_id, lent[0].house, quantities, outside, event["why"])
+        done = Booked(ref, verdict.status, house_id, lent[0].house, quantities, outside, verdict.why)
         if kind == "loan":
-            _write_letters(session, actor, ask, borrower, done, now)
+            _write_letters(session, actor, ask, borrower, done, reservation_id, now)
         booked.append(done)
     return booked
 
 
-def _write_letters(session: Session, actor: Actor, ask: Ask, borrower: Role, done: Booked, now: datetime) -> None:
+def _write_letters(
+    session: Session, actor: Actor, ask: Ask, borrower: Role, done: Booked, reservation_id: int, now: datetime
+) -> None:
     """The owner's managers read of a request, whoever booked reads the confirmation."""
     facts = {
         "ref": done.ref,
         "purpose": ask.purpose,
         "borrower": borrower.name,
         "lender": done.lender,
+        "place": done.things[0][0].house_name,
+        "status": done.status,
         "starts_at": ask.period.start.isoformat(),
         "ends_at": ask.period.end.isoformat(),
         "things": [[thing.name, quantity] for thing, quantity in done.things],
@@ -257,4 +265,4 @@ def _write_letters(session: Session, actor: Actor, ask: Ask, borrower: Role, don
     post(session, f"reservation:{done.ref}:{done.status}", f"reservation_{done.status}", [me], facts, now)
     if done.status == "requested":
         managers = directory.managers(session, done.lender_id)
-        post(session, f"reservation:{done.ref}:to_decide", "reservation_to_decide", managers, facts, now)
+        ask_to_decide(session, reservation_id, f"reservation:{done.ref}:to_decide", managers, facts, now)

@@ -9,10 +9,11 @@ from sharebank.accounts.actor import Actor
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Busy, DatabaseRefused
-from sharebank.insurance.rules import InsuranceLapses
+from sharebank.core.overrule import Overridable
 from sharebank.reservations import booking, lifecycle
 from sharebank.reservations.availability import explain
 from sharebank.reservations.booking import Ask, Booked
+from sharebank.reservations.gate import SLOT
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.rules import Collision
 
@@ -31,18 +32,21 @@ def close(actor: Actor, ask: Ask) -> list[Booked]:
 
 @contextmanager
 def advised(actor: Actor, ask: Ask) -> Iterator[None]:
-    """Around a transaction that books: a Collision leaves it with its ways out, and so does InsuranceLapses."""
+    """Around a transaction that books: a Collision leaves it with its ways out, and so does what bars a thing then."""
     try:
         yield
-    except InsuranceLapses as refused:
-        refused.ways_out = booking.around_lapse(db.session(), refused.lapse, ask, clock.now(), web.tz())
+    except Overridable as refused:
+        if refused.field in SLOT:
+            refused.ways_out = booking.around(db.session(), actor, refused.barred, ask, clock.now(), web.tz())
         raise
     except (Collision, DatabaseRefused) as refused:
         # Looked up after the lock is given back: those who wait behind us need not wait for advice.
         conflicts = refused.conflicts if isinstance(refused, Collision) else booking.conflicts(db.session(), ask)
         if not conflicts:
             raise Busy from refused
-        raise explain(db.session(), actor, conflicts, ask.period, clock.now(), web.tz()) from None
+        now, tz = clock.now(), web.tz()
+        permits = booking.permits(db.session(), actor, ask, now, tz)
+        raise explain(db.session(), actor, conflicts, ask.period, now, tz, permits) from None
 
 
 def change(actor: Actor, ref: str, act: str, why: str = "", override: str = "") -> Reservation:

@@ -7,31 +7,43 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     DateField,
+    DateTimeLocalField,
     FieldList,
     Form,
     FormField,
     HiddenField,
     IntegerField,
     SelectField,
+    SelectMultipleField,
     StringField,
     TextAreaField,
     TimeField,
 )
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from sharebank.accounts.forms import options
 from sharebank.catalog.forms import ANY, KINDS
 from sharebank.core import web
-from sharebank.core.errors import Refused
-from sharebank.core.period import Period, local_period
+from sharebank.core.errors import Refused, Said
+from sharebank.core.period import FIRST, LAST, OutsideCalendar, Period, local_period, to_utc
+from sharebank.insurance.drivers import KnownDriver
+from sharebank.lending.kinds import UNDERTAKINGS
+from sharebank.lending.money import UNITS
+from sharebank.reservations.asking import Details
+from sharebank.reservations.previewing import Needs
 
 LARGEST = 100_000
 MOST_LINES = 40
+FURTHEST = 20_000
+"""Kilometres: half-way round the earth."""
+WALL = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 
 
@@ -91,6 +103,28 @@ def coming_saturday(today: date) -> tuple[datetime, datetime]:
     return datetime.combine(day, time(14)), datetime.combine(day, time(18))
 
 
+def _instant(wall: datetime, tz: ZoneInfo) -> datetime:
+    """Raises NonexistentTime, OutsideCalendar."""
+    if not FIRST.year <= wall.year < LAST.year:
+        raise OutsideCalendar
+    return to_utc(wall, tz)
+
+
+def driver_words(one: KnownDriver) -> str:
+    """`Samir Belkhadour, permis B, vu le 3 mars 2026`: what the house knows is not asked again."""
+    facts = {"name": one.name, "licence": one.licence_class, "day": web.day_month_year(one.seen_on)}
+    return str(gettext("%(name)s, licence %(licence)s, seen on %(day)s", **facts))
+
+
+def option_words(name: str, cents: int, unit: str) -> str:
+    """`Vidéoprojecteur, 10,00 € le prêt`."""
+    if not cents:
+        return str(gettext("%(name)s, free of charge", name=name))
+    return str(
+        gettext("%(name)s, %(amount)s %(unit)s", name=name, amount=web.euros_words(cents), unit=gettext(UNITS[unit]))
+    )
+
+
 class LineForm(Form):
     """One thing chosen, and how many."""
 
@@ -98,14 +132,84 @@ class LineForm(Form):
     quantity = IntegerField(_("How many"), [InputRequired(_("How many?")), NumberRange(0, LARGEST)])
 
 
+class ManyField(SelectMultipleField):
+    """Boxes to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
 class AskForm(FlaskForm, PeriodFields):  # type: ignore[misc]
-    """One page for a whole request."""
+    """One page for a whole request; what only some rules ask for is taken out where none does."""
 
     organisation = SelectField(_("For"), [DataRequired()])
     purpose = StringField(_("What for?"), [DataRequired(_("Say in a few words what it is for.")), Length(max=300)])
     public = BooleanField(_("Open to the public: show it on the house's programme"))
     lines = FieldList(FormField(LineForm), max_entries=MOST_LINES)
+    headcount = IntegerField(_("How many people?"), [Optional(), NumberRange(1, LARGEST)])
+    distance_km = IntegerField(_("How far, one way, in kilometres?"), [Optional(), NumberRange(0, FURTHEST)])
+    drivers = ManyField(_("Who drives?"), [Optional()])
+    other_drivers = StringField(
+        _("Somebody else who drives"), [Optional(), Length(max=300)],
+        description=_("Names separated by commas. The house has to see their licence first."),
+    )  # fmt: skip
+    collect_at = DateTimeLocalField(
+        _("Collected on"), [Optional()], format=WALL, description=_("Leave empty for the beginning.")
+    )
+    return_at = DateTimeLocalField(
+        _("Brought back on"), [Optional()], format=WALL, description=_("Leave empty for the end.")
+    )
+    options = ManyField(_("Options"), [Optional()])
+    accepts = ManyField(_("We promise"), [Optional()])
+    letter = BooleanField(_("We bring a letter of the employer instead of the deposit"))
     override = StringField(_("Lend it all the same, because"), [Optional(), Length(max=300)])
+
+    promised: tuple[str, ...] = ()
+
+    def fit(self, needs: Needs) -> None:
+        """Keep what the rules of the chosen things need, with what may be chosen."""
+        self.promised = needs.promised
+        for name in ("headcount", "distance_km", "drivers", "collect_at", "return_at", "options"):
+            if name not in needs.fields:
+                del self[name]
+        if "drivers" in needs.fields:
+            self.drivers.choices = [(one.name, driver_words(one)) for one in needs.drivers]
+            if not needs.drivers:
+                self.other_drivers.label.text = self.drivers.label.text
+        else:
+            del self.other_drivers
+        if "options" in needs.fields:
+            self.options.choices = [(name, option_words(name, *price)) for name, price in (needs.options or {}).items()]
+        if needs.undertakings:
+            self.accepts.choices = [(key, web.say(Said(UNDERTAKINGS[key]))) for key in needs.undertakings]
+        else:
+            del self.accepts
+        if not needs.letter:
+            del self.letter
+
+    def details(self, tz: ZoneInfo) -> Details | None:
+        """What was said besides, or nothing, with the reason at its field."""
+        said: dict[str, Any] = {
+            name: self[name].data
+            for name in ("headcount", "distance_km")
+            if name in self and self[name].data is not None
+        }
+        for name in ("drivers", "options"):
+            if name in self:
+                said[name] = tuple(self[name].data or ())
+        if "other_drivers" in self:
+            others = (" ".join(name.split()) for name in (self.other_drivers.data or "").split(","))
+            said["drivers"] = tuple(dict.fromkeys((*said["drivers"], *filter(None, others))))
+        for name in ("collect_at", "return_at"):
+            if name in self and self[name].data:
+                try:
+                    said[name] = _instant(self[name].data, tz)
+                except Refused as refused:
+                    self[name].errors = [*self[name].errors, web.say(refused)]
+        accepts = (*self.promised, *((self.accepts.data or ()) if "accepts" in self else ()))
+        if any(self[name].errors for name in ("collect_at", "return_at") if name in self):
+            return None
+        return Details(**said, accepts=accepts, letter="letter" in self and self.letter.data)
 
     def wants(self) -> dict[str, int]:
         """Code and quantity of what is left after zeros are taken out; the same code twice adds up."""

@@ -66,6 +66,8 @@ class Reservation(Base):
     signed_at: Mapped[datetime | None] = mapped_column(Instant)
     """When the agreement that covers it was signed."""
     series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"), index=True)
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often what calendars show of it changed; the database counts (migration 0009)."""
 
     lender: Mapped[Organisation] = relationship(foreign_keys=[lender_id])
     borrower: Mapped[Organisation] = relationship(foreign_keys=[borrower_id])
@@ -101,9 +103,11 @@ class ReservationLine(Base):
     starts_at: Mapped[datetime] = mapped_column(Instant)
     ends_at: Mapped[datetime] = mapped_column(Instant)
     holds: Mapped[bool] = mapped_column(default=True, server_default=true())
-    """Does it take units: requested, approved or collected."""
+    """Does it take units: requested, approved or collected, and not back."""
     exclusive: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Of a single thing; PostgreSQL's exclusion constraint looks at these."""
+    back: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """All of it came back while other lines are still out: it holds no more; `quantity` is what is still out."""
 
     reservation: Mapped[Reservation] = relationship(back_populates="lines")
     resource: Mapped[Resource] = relationship()
@@ -156,7 +160,15 @@ class Series(Base):
     """When it was last asked whether it is still needed."""
     release_at: Mapped[datetime | None] = mapped_column(Instant)
     """When its slots to come are let go unless somebody answers."""
+    answer_hash: Mapped[str | None] = mapped_column(String(64))
+    """Of the secret in the letter that asks."""
     created_at: Mapped[datetime] = mapped_column(Instant)
+    public: Mapped[bool] = mapped_column(default=False, server_default=false())
+    headcount: Mapped[int | None]
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    """As of a reservation: what its dates are booked with, also those tried again later."""
+    follows_id: Mapped[int | None] = mapped_column(ForeignKey("series.id", ondelete="SET NULL"), index=True)
+    """The series it goes on from: what is changed from one date on has a rule of its own."""
 
     lender: Mapped[Organisation] = relationship(foreign_keys=[lender_id])
     borrower: Mapped[Organisation] = relationship(foreign_keys=[borrower_id])
@@ -165,6 +177,11 @@ class Series(Base):
         back_populates="series", cascade="all, delete-orphan", order_by="SeriesDate.starts_at"
     )
 
+    @property
+    def first_day(self) -> date:
+        """The day of the first date."""
+        return date.fromisoformat(self.first_start[:10])
+
 
 class SeriesDate(Base):
     """One date of a series: booked as a reservation, or not yet, and why."""
@@ -172,7 +189,8 @@ class SeriesDate(Base):
     __tablename__ = "series_date"
     __table_args__ = (
         CheckConstraint(
-            "state IN ('booked', 'conflict', 'closed', 'holiday', 'outside_hours', 'skipped', 'cancelled')",
+            "state IN ('booked', 'conflict', 'closed', 'holiday', 'outside_hours', 'skipped', 'cancelled', "
+            "'no_such_time')",
             name="state",
         ),
         UniqueConstraint("series_id", "starts_at"),

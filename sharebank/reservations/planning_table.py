@@ -6,6 +6,7 @@ people typed goes through `escape`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -57,11 +58,13 @@ def _cell(hours: Week, day: date, today: date) -> str:
 
 
 _quoted = lru_cache(maxsize=1024)(quote)
+_QUOTES = re.compile("(?<=«) | (?=»)")
+"""French quotation marks never stand alone at the end of a narrow line."""
 
 
 def _head(shelf: Shelf, page: _Page, link: str, rows: int = 1) -> str:
     span = f' rowspan="{rows}"' if rows > 1 else ""
-    name = escape(shelf.name)
+    name = escape(_QUOTES.sub("\u202f", shelf.name))
     units = f" <small>× {shelf.quantity}</small>" if shelf.quantity > 1 else ""
     act = (
         f'<a class="book" href="{escape(link)}">{page.book}<span class="visually-hidden"> {name}</span></a>'

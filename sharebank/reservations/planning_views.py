@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from flask import render_template, request
+from flask import render_template, request, url_for
 from flask_babel import gettext as _
 from wtforms import Form, SelectField
 from wtforms.fields import DateField
@@ -68,8 +68,15 @@ def planning() -> Page:
         address=lambda **change: stem + "&".join(f"{name}={value}" for name, value in (args | change).items()),
         before=step(view, day, -1).isoformat(),
         after=step(view, day, 1).isoformat(),
+        day_list=_day_list(day, form.house.data),
     )
     return page, 422 if form.errors else 200
+
+
+def _day_list(day: date, house: str) -> str:
+    """The paper of the day shown; of one's own house when the planning shows another, or all."""
+    own = house if house in me().staff_of else None
+    return url_for("reservations.day_list", date=day.isoformat(), house=own)
 
 
 def title(found: Plan) -> str:

@@ -185,6 +185,11 @@ def loan_of_ref(session: Session, actor: Actor, ref: str) -> LoanRow:
     return found[0]
 
 
+def loans_of_ids(session: Session, ids: Sequence[int]) -> list[LoanRow]:
+    """These reservations, earliest first; who may see them was asked before."""
+    return _whole(session, session.connection().execute(_BY_ID, {"ids": ids}).all()) if ids else []
+
+
 def loans_together(session: Session, actor: Actor, loan: LoanRow) -> list[LoanRow]:
     """The other reservations asked for in the same go, as far as the actor may see them."""
     ids = list(session.scalars(select(_loan.id).where(_loan.request == loan.request, _loan.id != loan.id)))

@@ -50,7 +50,7 @@ def look_after_requests(session: Session, now: datetime) -> dict[str, int]:
     for loan in _standing(session, "requested"):
         if loan.starts_at <= now:
             written["requests_expired"] += expire(session, loan.ref, now)
-        elif loan.created_at <= now - ANSWER_WITHIN:
+        elif not loan.offered and loan.series_id is None and loan.created_at <= now - ANSWER_WITHIN:
             managers = directory.managers(session, loan.lender_id)
             written["requests_unanswered"] += _write(session, loan, "unanswered", managers, now)
     return written

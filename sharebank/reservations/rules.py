@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sharebank.catalog.rules import Limits
 from sharebank.core.errors import N_, Refused
-from sharebank.core.period import Period, to_local, wall_length
+from sharebank.core.overrule import Overridable
+from sharebank.core.period import Period
+from sharebank.lending.facts import Breach
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +95,53 @@ def free_starts(
             yield slot
 
 
-# -- what a rule set asks of a period -------------------------------------------------------------
+# -- rules of lending that are not kept --------------------------------------------------------------
 
 
-class TooLong(Refused):
+class RuleBroken(Overridable):
+    """Rules of lending are not kept; the message names the first of them and its rule set."""
+
+    code = "rule_broken"
+    sentence = N_("A rule of lending is not kept; the message says which, and of which rule set.")
+
+    def __init__(self, barred: str, found: Sequence[Breach], *, overridable: bool = False) -> None:
+        first = found[0]
+        super().__init__(first.field, barred, overridable=overridable, **first.facts)
+        self.sentence = first.sentence  # type: ignore[misc]  # the rule's own says more
+        self.breaches = tuple(found)
+        """All that is not kept of the thing `barred`, in the order in which people read rules."""
+
+
+class TooLong(RuleBroken):
     """Longer than the rule set lets anyone keep it."""
 
     code = "too_long"
-    sentence = N_("%(thing)s is lent for %(max_hours)s hours at most. Shorten the period, or ask for two loans.")
+    sentence = N_("It is lent for some hours at most. Shorten the period, or ask for two loans.")
 
 
-class TooSoon(Refused):
+class TooSoon(RuleBroken):
     """Asked later than the notice the house needs."""
 
     code = "too_soon"
-    sentence = N_("%(thing)s must be asked for %(days)s days ahead: from %(from_day)s on.")
+    sentence = N_("It must be asked for some days ahead; the message says from when on.")
 
 
-class TooFar(Refused):
+class TooFar(RuleBroken):
     """Asked earlier than the house takes bookings."""
 
     code = "too_far"
-    sentence = N_("%(thing)s can be booked %(days)s days ahead at most: until %(until_day)s.")
+    sentence = N_("It can be booked some days ahead at most; the message says until when.")
+
+
+_BROKEN = {"length": TooLong, "notice": TooSoon, "advance": TooFar}
+
+
+def broken(thing: str, found: Iterable[Breach], *, overridable: bool = False) -> RuleBroken | None:
+    """What is said of the rules not kept of a thing (its code), or nothing when none of them refuses."""
+    refusing = [breach for breach in found if breach.effect == "refuse"]
+    if not refusing:
+        return None
+    return _BROKEN.get(refusing[0].kind, RuleBroken)(thing, refusing, overridable=overridable)
 
 
 class InThePast(Refused):
@@ -126,38 +151,19 @@ class InThePast(Refused):
     sentence = N_("This period has already begun. Choose a later one.")
 
 
-def check_length(limits: Limits, period: Period, tz: ZoneInfo, thing: str) -> None:
-    """Refuse what lasts longer than the rule set allows, in hours people count; raises TooLong."""
-    if wall_length(period, tz) > timedelta(hours=limits.max_duration_hours):
-        raise TooLong("ends_at", thing=thing, max_hours=limits.max_duration_hours)
+class NotSigned(Refused):
+    """By its rules a loan is firm once its agreement is signed, and not handed over before."""
+
+    status = 409
+    code = "not_signed"
+    sentence = N_("%(thing)s is handed over once the agreement is signed (rules “%(rules)s”).")
 
 
-def check_limits(limits: Limits, period: Period, now: datetime, tz: ZoneInfo, thing: str) -> None:
-    """Refuse a period the rule set does not allow a borrower; raises InThePast, TooSoon, TooFar or TooLong.
+class NotPromised(Refused):
+    """The rules ask for a promise, and it was not given."""
 
-    Notice and advance count local calendar days: a booking for Saturday with two days' notice can still be made
-    on Thursday evening.
-    """
-    if period.start < now:
-        raise InThePast("starts_at")
-    today = to_local(now, tz).date()
-    day = to_local(period.start, tz).date()
-    if (day - today).days < limits.min_notice_days:
-        earliest = today + timedelta(days=limits.min_notice_days)
-        raise TooSoon("starts_at", thing=thing, days=limits.min_notice_days, from_day=earliest)
-    if (day - today).days > limits.max_advance_days:
-        latest = today + timedelta(days=limits.max_advance_days)
-        raise TooFar("starts_at", thing=thing, days=limits.max_advance_days, until_day=latest)
-    check_length(limits, period, tz, thing)
-
-
-def within_limits(limits: Limits, period: Period, now: datetime, tz: ZoneInfo) -> bool:
-    """Would a borrower be allowed this period?"""
-    try:
-        check_limits(limits, period, now, tz, "")
-    except Refused:
-        return False
-    return True
+    code = "not_promised"
+    sentence = N_("%(thing)s is lent to those who promise: %(promises)s. Tick it (rules “%(rules)s”).")
 
 
 # -- what stands in the way ------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -17,9 +17,13 @@ from sharebank.core.errors import Refused
 from sharebank.core.period import Period
 from sharebank.insurance.rules import Lapse, thing_refusal
 from sharebank.insurance.service import first_lapses
+from sharebank.reservations.asking import NO_DETAILS, look_up
 from sharebank.reservations.availability import free_units, open_for
-from sharebank.reservations.rules import NotEnough, OutOfService, TakenThen, check_length, check_limits
+from sharebank.reservations.gate import Weighed, weigh
+from sharebank.reservations.rules import InThePast, NotEnough, OutOfService, TakenThen, broken
 
+ASKED_LATER = frozenset({"purpose", "headcount", "distance_km", "drivers", "collect_at", "return_at", "options"})
+"""Fields of the request form that a search does not know."""
 SHOWN = 30
 """Answers on one page: nobody reads further, they say more of what they need."""
 
@@ -34,7 +38,7 @@ class Offer:
     why_not: Refused | None
     outside_hours: bool
     at_once: bool
-    """The actor is of the owner's staff: booked, not asked for."""
+    """Booked, not asked for: the actor is of the owner's staff, or the rules want no decision."""
 
 
 def search(
@@ -71,55 +75,52 @@ def offer(
     session: Session,
     actor: Actor,
     things: Sequence[Thing],
-    wanted: dict[str, int],
+    wanted: Mapping[str, int],
     period: Period,
     now: datetime,
     tz: ZoneInfo,
 ) -> list[Offer]:
-    """How each of these things stands for a period."""
+    """How each of these things stands for a period, for the first of the actor's organisations."""
+    if not things:
+        return []
+    own = {thing.house_id: may_house(actor, "book_at_once", thing.house_id) for thing in things}
+    known = look_up(session, actor.roles[0], things, period.start, NO_DETAILS, tz)
+    return standing(session, weigh(things, wanted, known, own, period, now, tz), period, now, tz)
+
+
+def standing(session: Session, weighed: Sequence[Weighed], period: Period, now: datetime, tz: ZoneInfo) -> list[Offer]:
+    """How each of these things stands for a period, now that its rules were asked.
+
+    A rule about what is not said yet (how many people, who drives) speaks against nothing: the next page asks.
+    """
+    things = [one.thing for one in weighed]
     free = free_units(session, things, period)
     lapsing = first_lapses(session, things, period, tz)
     return [
         Offer(
-            thing,
-            wanted[thing.code],
-            free[thing.id],
-            _why_not(
-                thing,
-                wanted[thing.code],
-                free[thing.id],
-                period,
-                now,
-                tz,
-                lapsing.get(thing.code),
-                own := _own(actor, thing),
-            ),
-            not open_for(thing, period, tz),
-            own,
+            one.thing,
+            one.asked.quantity,
+            free[one.thing.id],
+            _why_not(one, free[one.thing.id], period, now, lapsing.get(one.thing.code)),
+            not open_for(one.thing, period, tz),
+            not one.decision.needed,
         )
-        for thing in things
+        for one in weighed
     ]
 
 
-def _own(actor: Actor, thing: Thing) -> bool:
-    return may_house(actor, "book_at_once", thing.house_id)
-
-
-def _why_not(
-    thing: Thing, wanted: int, free: int, period: Period, now: datetime, tz: ZoneInfo, lapse: Lapse | None, own: bool
-) -> Refused | None:
+def _why_not(one: Weighed, free: int, period: Period, now: datetime, lapse: Lapse | None) -> Refused | None:
     """The first reason a booking would be refused for, in the order the booking itself asks."""
+    thing, wanted = one.thing, one.asked.quantity
     if not thing.in_service:
         return OutOfService(thing=thing.name)
-    try:
-        if own:
-            check_length(thing.limits, period, tz, thing.name)
-        else:
-            check_limits(thing.limits, period, now, tz, thing.name)
-    except Refused as refused:
-        return refused
+    if not one.own and period.start < now:
+        return InThePast("starts_at")
+    unsaid = [breach for breach in one.found if breach.field not in ASKED_LATER]
+    if refusal := broken(thing.code, unsaid, overridable=one.own):
+        return refusal
     if lapse:
-        return thing_refusal(lapse, overridable=own)
+        return thing_refusal(lapse, overridable=one.own)
     if wanted > thing.quantity:
         return NotEnough(thing=thing.name, quantity=thing.quantity, wanted=wanted)
     if wanted > free:

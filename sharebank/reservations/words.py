@@ -1,4 +1,4 @@
-"""What screens call an act, a requirement, and the next step of a loan."""
+"""What screens call an act, and the next step of a loan."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from sharebank.reservations.reading import LoanRow
 _ACTS = {
     "approve": N_("Approve"),
     "decline": N_("Decline"),
+    "accept": N_("Take it"),
+    "refuse_offer": N_("No, thank you"),
     "cancel": N_("Cancel the reservation"),
+    "recall": N_("Take it back"),
     "collect": N_("Hand over"),
     "return": N_("Take back"),
 }
-_REQUIREMENTS = {
-    "driver_licence": N_("A driver with a valid licence is needed."),
-    "liability_certificate": N_("A liability insurance certificate is needed."),
-    "deposit": N_("A deposit is asked for."),
-    "charter": N_("The charter applies."),
-    "kitchen_training": N_("Somebody trained to use the kitchen must be there."),
-}
 # (state, does the reader lend) -> what comes next, in one sentence.
 _NEXT = {
+    ("offered", True): N_("The borrower says yes or no."),
+    ("offered", False): N_("Say yes or no: it is held for you meanwhile."),
+    ("approved once", True): N_("A second person approves it."),
+    ("approved once", False): N_("One person of the house has approved it; a second one has to."),
     ("requested", True): N_("To be decided by you."),
     ("requested", False): N_("The house decides; the slot is held for you meanwhile."),
     ("approved", True): N_("Hand it over when they come."),
     ("approved", False): N_("Collect it at the agreed time."),
+    ("to be signed", True): N_("Wait for the signature: it is handed over once the agreement is signed."),
+    ("to be signed", False): N_("Sign the agreement: it is handed over to you after that."),
     ("collected", True): N_("Take it back when they return it."),
     ("collected", False): N_("Bring it back on time."),
 }
@@ -37,12 +39,9 @@ def act_words(act: str) -> str:
     return str(gettext(_ACTS[act]))
 
 
-def requirement_words(requirement: str) -> str:
-    """What a rule set asks for, as a sentence."""
-    return str(gettext(_REQUIREMENTS.get(requirement, requirement)))
-
-
-def next_step(loan: LoanRow, *, lends: bool) -> str | None:
-    """What the reader does next, if anything."""
-    sentence = _NEXT.get((loan.status, lends))
+def next_step(loan: LoanRow, *, lends: bool, to_sign: bool = False) -> str | None:
+    """What the reader does next, if anything; `to_sign`: it is not handed over before the agreement is signed."""
+    stage = "offered" if loan.offered else "approved once" if loan.approved_once_by_id else "requested"
+    stage = {"requested": stage, "approved": "to be signed" if to_sign else "approved"}.get(loan.status, loan.status)
+    sentence = _NEXT.get((stage, lends))
     return gettext(sentence) if sentence and loan.kind == "loan" else None

@@ -38,6 +38,7 @@ from sharebank.core import clock
 from sharebank.core.db import GUARD_MARK, PG_EXCLUSION, WRITING, db, transaction
 from sharebank.core.errors import NotAllowed, NotFound, Refused
 from sharebank.core.period import Period
+from sharebank.lending.terms import write_terms
 from sharebank.reservations import availability, desk
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.rules import Collision, TooLong
@@ -334,11 +335,9 @@ def machine(database_url: str, tmp_path: Path) -> Iterator[type[EngineMachine]]:
         with transaction() as session:
             world.build(session)
         with transaction() as session:
-            simple = session.scalars(select(RuleSet)).one()
-            columns = {column.key: getattr(simple, column.key) for column in RuleSet.__table__.columns}
+            terms = write_terms(world.TERMS | {"length": {"hours": LONGEST // 2}})
             for code, (before, after) in BUFFERS.items():
-                rules = RuleSet(**{**columns, "id": None, "name": code, "max_duration_hours": LONGEST // 2})
-                rules.buffer_before_min, rules.buffer_after_min = before * 30, after * 30
+                rules = RuleSet(name=code, buffer_before_min=before * 30, buffer_after_min=after * 30, terms=terms)
                 session.add(rules)
                 session.flush()
                 session.scalars(select(Resource).where(Resource.code == code)).one().rule_set_id = rules.id

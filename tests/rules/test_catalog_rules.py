@@ -1,11 +1,11 @@
-"""Codes, priorities, colours, folded words and free facts, on plain values."""
+"""Codes, colours, folded words and free facts, on plain values."""
 
 from __future__ import annotations
 
 import pytest
 
 from sharebank.catalog import attributes, rules
-from sharebank.catalog.rules import BadCode, Priority, check_code, house_colours, next_code, read_priority
+from sharebank.catalog.rules import BadCode, check_code, house_colours, next_code
 from sharebank.catalog.service import fold, words
 
 CODES = {
@@ -17,16 +17,6 @@ CODES = {
 }
 GOOD_CODES = ["MCNG-K01", "MCNG-K123"]
 BAD_CODES = ["", "STN-K01", "MCNG-E01", "mcng-K01", "MCNG-K1", "MCNG-K", "MCNGK01", "MCNG-K01 ", "MCNG-K０１"]
-PRIORITIES = {
-    "none": ("none", None),
-    "days": ("sat;sun: houses first until 60 days before", Priority(("sat", "sun"), 60)),
-    "range": ("mon-fri: houses first until 2 days before", Priority(("mon-fri",), 2)),
-    "holidays": (
-        "wed;school_holidays: houses first until 30 days before",
-        Priority(("wed", "school_holidays"), 30),
-    ),
-}
-NOT_PRIORITIES = ["", "noon: houses first until 2 days before", "sat: houses first", "sat", "sat: houses first until x"]
 FOLDED = {
     "accents": ("Été À L’ÉCOLE", "ete a l'ecole"),
     "ligatures": ("Œuvre, cæcum, ﬁn", "oeuvre, caecum, fin"),
@@ -83,17 +73,6 @@ def test_bad_code(code: str) -> None:
 
 def test_families_cover_the_kinds() -> None:
     assert {family.kind for family in rules.FAMILIES.values()} == set(rules.KINDS)
-
-
-@pytest.mark.parametrize(("text", "priority"), PRIORITIES.values(), ids=PRIORITIES)
-def test_priority(text: str, priority: Priority | None) -> None:
-    assert read_priority(text) == priority
-
-
-@pytest.mark.parametrize("text", NOT_PRIORITIES)
-def test_not_a_priority(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - the text itself is the message
-        read_priority(text)
 
 
 def test_colours_let_nothing_else_into_the_style_sheet() -> None:

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from sharebank.core.overrule import overrule
 from sharebank.insurance.rules import (
     KINDS,
     LADDER,
@@ -19,8 +20,8 @@ from sharebank.insurance.rules import (
     Span,
     Term,
     gap,
+    hindrances,
     month_cell,
-    overrule,
     readers_of,
     stage,
     standing,
@@ -141,11 +142,11 @@ GATE = [
 @pytest.mark.parametrize(("lapses", "own", "reason", "expected"), [pytest.param(*r[1:], id=r[0]) for r in GATE])
 def test_what_passes_the_gate(lapses: list[Lapse], own: set[int], reason: str, expected: object) -> None:
     if isinstance(expected, dict):
-        assert overrule(lapses, "Chorale", own, reason) == expected
+        assert overrule(hindrances(lapses, "Chorale"), own, reason) == expected
         return
     assert isinstance(expected, tuple)
     with pytest.raises(expected[0]) as refused:
-        overrule(lapses, "Chorale", own, reason)
+        overrule(hindrances(lapses, "Chorale"), own, reason)
     assert type(refused.value) is expected[0]
     assert refused.value.status == 422
     assert getattr(refused.value, "overridable", None) is expected[1]
@@ -157,7 +158,7 @@ def test_a_refusal_names_the_contract_and_the_day() -> None:
     )
     assert "good from 2026-12-05 on" in str(InsuranceNotBegun(lapse(hole=LATE)))
     with pytest.raises(CertificateLapses, match=r"^Chorale: the liability certificate \(PB-417\) .* 2026-11-30"):
-        overrule([lapse("liability")], "Chorale", {1}, "")
+        overrule(hindrances([lapse("liability")], "Chorale"), {1}, "")
 
 
 HEAD = Term(1, "vehicle", frozenset({7}), "Peuplier", date(2025, 1, 1), date(2025, 12, 31))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
@@ -23,8 +22,6 @@ from sharebank.orders.rules.packs import (
     units_to_order,
 )
 
-MORNING = datetime(2026, 11, 21, 8, tzinfo=UTC)
-
 
 def article(pack: int = 10, least: int = 1, breaks: tuple[tuple[int, str], ...] = ()) -> Article:
     steps = tuple((units, Decimal(price)) for units, price in breaks)
@@ -33,10 +30,7 @@ def article(pack: int = 10, least: int = 1, breaks: tuple[tuple[int, str], ...] 
 
 def pledges(*wanted: tuple[int, int]) -> list[Pledge]:
     """(quantity, accept up to) of A, B, C…, who came in that order."""
-    return [
-        Pledge(chr(65 + number), quantity, most, MORNING + timedelta(minutes=number))
-        for number, (quantity, most) in enumerate(wanted)
-    ]
+    return [Pledge(chr(65 + number), quantity, most, number) for number, (quantity, most) in enumerate(wanted)]
 
 
 @pytest.mark.parametrize(

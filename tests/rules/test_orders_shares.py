@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
 
@@ -18,7 +17,6 @@ from sharebank.orders.rules.shares import Bill, Delivery, Line, Minimum, Share, 
 from sharebank.orders.rules.transfers import EXACT, settle
 
 RATES = tuple(map(Decimal, ("5.5", "10", "20")))
-START = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def order(seed: int, most: int = 95) -> tuple[list[tuple[Article, list[Pledge]]], Delivery]:
@@ -36,8 +34,8 @@ def order(seed: int, most: int = 95) -> tuple[list[tuple[Article, list[Pledge]]]
         own = []
         for taker in takers:
             quantity = chance.randint(0, 30)
-            at = START + timedelta(seconds=chance.randint(0, 999))
-            own.append(Pledge(taker, quantity, quantity + chance.choice([0, 0, 1, 5]), at))
+            most = quantity + chance.choice([0, 0, 1, 5])
+            own.append(Pledge(taker, quantity, most, chance.randint(0, 99)))
         articles.append((article, own))
     fee = chance.choice([0, 990, 1490, 1800])
     free_from = chance.choice([None, 0, 5_000, 30_000])
@@ -118,6 +116,12 @@ def test_units_that_belong_to_nobody_cannot_be_billed() -> None:
     lines = [line_of(Article("S", 1, Decimal(1), Decimal(20)), [Pledge("A", 1, 1)], "pro_rata", units=3)]
     with pytest.raises(ValueError, match="2 units of S"):
         bill(lines, Delivery())
+
+
+def test_units_nobody_accepts_are_the_keepers() -> None:
+    article, own = Article("S", 1, Decimal(1), Decimal(20)), [Pledge("A", 1, 1)]
+    assert line_of(article, own, "pro_rata", units=3, keeper="H").allocations == {"A": 1, "H": 2}
+    assert line_of(article, own, "pro_rata", units=3, keeper="A").allocations == {"A": 3}
 
 
 def test_a_fee_without_goods_follows_what_was_asked_for() -> None:

@@ -199,7 +199,7 @@ LIMITS = (
 
 
 def test_limits_of_the_rule_set(book: Book) -> None:
-    rules(min_notice_days=3, max_advance_days=365, max_duration_hours=72)
+    rules(notice={"days": 3})
     for who, period, refusal in LIMITS:
         with pytest.raises(refusal):
             book(who, period, {BUS: 1})

@@ -22,6 +22,9 @@ REFUSED = {
     "held though said not to": "INSERT INTO reservation_line (id, reservation_id, resource_id, quantity, starts_at,"
     f" ends_at, holds, exclusive) VALUES (50, 7, {{room}}, 1, {at(9)}, {at(11)}, false, false)",
     "two of a single thing": line(50, 7, "van", 9, 11, 2),
+    "back no more, once its place is taken": "UPDATE reservation_line SET back = true WHERE id = 1;"
+    + line(50, 7, "room", 9, 11)
+    + ";UPDATE reservation_line SET back = false WHERE id = 1",
     "the buffer of another": loan(50, 21, 22) + ";" + line(50, 50, "room", 21, 22),
     "pool, one too many": line(50, 7, "plates", 9, 11, 21),
     "pool, all at once": line(50, 7, "plates", 9, 11, 61),
@@ -129,6 +132,9 @@ ACCEPTED = {
     "deleted, and its place taken": "DELETE FROM reservation WHERE id = 1;" + line(50, 7, "room", 9, 11),
     "line deleted and made again": "DELETE FROM reservation_line WHERE id = 1;" + line(50, 1, "room", 9, 11),
     "life of a loan": "UPDATE reservation SET status = 'collected' WHERE id = 1",
+    "back, and its place taken": "UPDATE reservation_line SET back = true WHERE id = 1;" + line(50, 7, "room", 9, 11),
+    "back, then the loan moves and ends": "UPDATE reservation_line SET back = true WHERE id = 1;"
+    f"UPDATE reservation SET ends_at = {at(11.5)} WHERE id = 1;UPDATE reservation SET status = 'returned' WHERE id = 1",
     "fewer plates than there were": "UPDATE resource SET quantity = 40 WHERE id = {plates}",
     "one becomes two": "UPDATE resource SET quantity = 2 WHERE id = {room};" + line(50, 7, "room", 9, 11),
     "two become one": "UPDATE resource SET quantity = 2 WHERE id = {bus};" + loan(50, 12, 14) + ";"
@@ -296,6 +302,7 @@ def _anything(chance: random.Random, key: int) -> str:
             f"UPDATE reservation_line SET resource_id = {{{thing}}}, quantity = {quantity} WHERE id = {some}",
             f"UPDATE reservation_line SET reservation_id = {some} WHERE id = {chance.randrange(100, max(101, key))}",
             f"UPDATE reservation_line SET holds = {chance.choice(['true', 'false'])} WHERE id = {some}",
+            f"UPDATE reservation_line SET back = {chance.choice(['true', 'false'])} WHERE id = {some}",
             f"UPDATE resource SET quantity = {chance.choice([1, 1, 2, 3])} WHERE id = {{{thing}}} AND id <> {{plates}}",
             f"UPDATE resource SET quantity = {chance.randint(30, 80)} WHERE id = {{plates}}",
             f"DELETE FROM reservation WHERE id = {some}",

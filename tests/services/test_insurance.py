@@ -46,6 +46,7 @@ from sharebank.insurance.rules import (
     NotTheirThing,
     SameTwice,
 )
+from sharebank.lending.terms import write_terms
 from sharebank.reservations import desk, searching
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.models import Reservation, ReservationEvent
@@ -94,7 +95,8 @@ def certify(code: str, *ends: str) -> None:
 
 def ask_for_papers(*papers: str) -> None:
     with transaction() as session:
-        session.execute(update(RuleSet).values(requires=list(papers)))
+        documents = {"papers": [{"paper": paper} for paper in papers]}
+        session.execute(update(RuleSet).values(terms=write_terms(world.TERMS | {"documents": documents})))
 
 
 def until(wall: str, start: str = "2026-11-28T14:00") -> Period:
@@ -560,7 +562,7 @@ def test_the_certificate_of_a_structure_lives_in_its_file_too(app: Flask) -> Non
 
 def test_what_structures_said_of_their_insurance_becomes_coverages(empty_database_url: str, tmp_path: Path) -> None:
     first = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("000[2-9]*", "__pycache__"))
+    shutil.copytree(MIGRATIONS, first, ignore=shutil.ignore_patterns("000[2-9]*", "00[1-9]*", "__pycache__"))
     engine = create_engine(empty_database_url, poolclass=NullPool)
     migrate.upgrade(engine, first, backup_dir=tmp_path, now=world.NOW)
     with engine.begin() as connection:

@@ -117,7 +117,7 @@ def test_every_way_out_can_be_taken(book: Book) -> None:
 
 def test_slots_offered_keep_to_opening_hours_and_notice(book: Book) -> None:
     """Wished on Friday within hours: no offer on Friday night, on Sunday, or before the notice ends."""
-    rules(min_notice_days=6)
+    rules(notice={"days": 6})
     book(STAFF, at(27, "08:30", "19:00"), {ROOM: 1})
     with pytest.raises(Collision) as caught:
         book(MEMBER, at(27, "14:00", "17:00"), {ROOM: 1})

@@ -229,3 +229,13 @@ def test_a_page_and_words(app: Flask) -> None:
     assert [row.to_address[1] for row in outbox.letters(session, everybody, words="zoé 2%")] == ["2"]
     assert outbox.letters(session, everybody, state="dead") == []
     session.rollback()
+
+
+def test_post_says_how_many_are_new(app: Flask) -> None:
+    readers = [Recipient(f"{name}@example.org", name, "fr") for name in ("a", "b")]
+    with transaction() as session:
+        assert post(session, "k", "reservation_expired", readers, {}, NOW) == 2
+        assert (
+            post(session, "k", "reservation_expired", [*readers, Recipient("c@example.org", "c", "fr")], {}, NOW) == 1
+        )
+        assert post(session, "k", "reservation_expired", readers[:1], {}, NOW) == 0

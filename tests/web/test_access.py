@@ -7,6 +7,7 @@ elsewhere. The town: tests/world.py. The loan is the choir's (MCNG's association
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -17,11 +18,18 @@ from werkzeug.routing import Rule
 
 from sharebank.accounts import directory, service
 from sharebank.accounts.models import Organisation
+from sharebank.agreements import issuing, signing, subjects
 from sharebank.catalog.models import Photo
 from sharebank.core.db import db, transaction
-from sharebank.insurance.models import Coverage, CoverageDocument, Driver
-from sharebank.reservations import booking
+from sharebank.insurance.documents import Paper
+from sharebank.insurance.models import Coverage, CoverageDocument, Driver, SeenPaper
+from sharebank.reservations import booking, feeds, series_booking
 from sharebank.reservations.booking import Ask
+from sharebank.reservations.handover_models import Charge, Handover, HandoverPhoto
+from sharebank.reservations.models import Reservation
+from sharebank.reservations.series import SeriesAsk
+from sharebank.reservations.series_rules import Plan, read_rule
+from sharebank.reservations.waiting_models import WaitingEntry
 from tests import world
 
 EVERYBODY = frozenset(world.PEOPLE)
@@ -67,6 +75,8 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("accounts.seat", "POST"): MCNG_MANAGERS,
     ("accounts.invite_again", "POST"): MCNG_MANAGERS,
     ("accounts.remove_seat", "POST"): MCNG_MANAGERS,
+    ("accounts.organisation", "GET"): MCNG_MANAGERS,
+    ("accounts.organisation", "POST"): MCNG_MANAGERS,
     # Letters: their reader's, and those of the people one manages; the sample was written to the member.
     ("letters.outbox_page", "GET"): MANAGERS,
     ("letters.letter", "GET"): MCNG_MANAGERS | {"member@example.org"},
@@ -84,6 +94,13 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("catalog.resources", "GET"): EVERYBODY,
     ("catalog.resource", "GET"): EVERYBODY,
     ("catalog.rule_sets", "GET"): EVERYBODY,
+    # Rules of lending: managers' of a house that lends by them; those of the town are both houses'.
+    ("catalog.rule_set_list", "GET"): MANAGERS,
+    ("catalog.new_rule_set", "GET"): MANAGERS,
+    ("catalog.new_rule_set", "POST"): MANAGERS,
+    ("catalog.rule_set", "GET"): MANAGERS,
+    ("catalog.rule_set", "POST"): MANAGERS,
+    ("catalog.delete_rule_set", "POST"): MANAGERS,
     ("catalog.photo", "GET"): EVERYBODY,
     ("catalog.label", "GET"): EVERYBODY,
     ("catalog.labels", "GET"): STAFF,
@@ -118,6 +135,9 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("insurance.driver", "GET"): MCNG_STAFF,
     ("insurance.driver", "POST"): MCNG_STAFF,
     ("insurance.forget_driver", "POST"): MCNG_STAFF,
+    ("insurance.papers", "GET"): EVERYBODY,
+    ("insurance.note_paper", "POST"): STAFF,
+    ("insurance.remove_paper", "POST"): MCNG_STAFF,
     # Reservations: the two parties'.
     ("reservations.search", "GET"): EVERYBODY,
     ("reservations.planning", "GET"): EVERYBODY,
@@ -130,8 +150,72 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("reservations.decide cancel", "POST"): PARTIES,
     ("reservations.decide collect", "POST"): MCNG_STAFF,
     ("reservations.decide return", "POST"): MCNG_STAFF,
+    ("reservations.decide accept", "POST"): frozenset({"member@example.org"}),
+    ("reservations.decide refuse_offer", "POST"): frozenset({"member@example.org"}),
+    ("reservations.decide recall", "POST"): MCNG_MANAGERS,
+    ("reservations.requests", "GET"): EVERYBODY,
+    ("reservations.instead", "GET"): MCNG_STAFF,
+    ("reservations.answer_instead approve_less", "POST"): MCNG_STAFF,
+    ("reservations.answer_instead propose", "POST"): MCNG_STAFF,
+    # The letter's link says who may: its reader, signed in or not (tests/web/test_requests.py).
+    ("reservations.decide_by_link", "GET"): VISITORS,
+    ("reservations.decide_by_link", "POST"): VISITORS,
+    ("reservations.waiting", "GET"): EVERYBODY,
+    ("reservations.wait", "GET"): EVERYBODY,
+    ("reservations.wait", "POST"): EVERYBODY,
+    ("reservations.leave", "POST"): frozenset({"member@example.org"}),
+    # The counter: the house's; what was written down is both parties' to read.
+    ("reservations.handovers", "GET"): STAFF,
+    ("reservations.handover", "GET"): PARTIES,
+    ("reservations.hand_over", "POST"): MCNG_STAFF,
+    ("reservations.add_handover_photos", "POST"): MCNG_STAFF,
+    ("reservations.handover_photo", "GET"): PARTIES,
+    ("reservations.keep_in", "GET"): MCNG_STAFF,
+    ("reservations.keep_in", "POST"): MCNG_STAFF,
+    ("reservations.add_charge", "GET"): MCNG_STAFF,
+    ("reservations.add_charge", "POST"): MCNG_STAFF,
+    ("reservations.correct_charge", "GET"): MCNG_STAFF,
+    ("reservations.correct_charge", "POST"): MCNG_STAFF,
     ("reservations.closure", "GET"): STAFF,
     ("reservations.closure", "POST"): MCNG_STAFF,
+    # Agreements: the two parties'; the borrower signs. Their templates: the managers'.
+    ("agreements.index", "GET"): EVERYBODY,
+    ("agreements.show", "GET"): PARTIES,
+    ("agreements.pdf", "GET"): PARTIES,
+    ("agreements.certificate", "GET"): PARTIES,
+    ("agreements.signed_copy", "GET"): PARTIES,
+    ("agreements.accept", "POST"): frozenset({"member@example.org"}),
+    ("agreements.send_in", "POST"): frozenset({"member@example.org"}),
+    ("agreements.record", "POST"): MCNG_STAFF,
+    ("agreements.make", "POST"): MCNG_STAFF,
+    ("agreements.new", "GET"): STAFF,
+    ("agreements.new", "POST"): STAFF,
+    ("agreements.template_list", "GET"): MANAGERS,
+    ("agreements.template", "GET"): MANAGERS,
+    ("agreements.save_template", "POST"): MANAGERS,
+    # Series: the two parties'; the sample is the choir's, of MCNG's small room.
+    ("reservations.new_series", "GET"): EVERYBODY,
+    ("reservations.create_series", "POST"): EVERYBODY,
+    ("reservations.series_index", "GET"): EVERYBODY,
+    ("reservations.series", "GET"): PARTIES,
+    ("reservations.retry_series", "POST"): PARTIES,
+    ("reservations.decide_series approve", "POST"): MCNG_STAFF,
+    ("reservations.decide_series decline", "POST"): MCNG_STAFF,
+    ("reservations.change_series", "GET"): PARTIES,
+    ("reservations.change_series", "POST"): PARTIES,
+    ("reservations.cancel_series", "POST"): PARTIES,
+    ("reservations.series_needed", "GET"): VISITORS,
+    ("reservations.series_needed", "POST"): VISITORS,
+    ("api.series", "POST"): EVERYBODY,
+    # Calendars: one's own; an address is its own key, and what a house has open to the public is everybody's.
+    ("reservations.calendars", "GET"): EVERYBODY,
+    ("reservations.make_calendar", "POST"): EVERYBODY,
+    ("reservations.revoke_calendar", "POST"): frozenset({"member@example.org"}),
+    ("reservations.feed", "GET"): NOBODY,
+    ("reservations.programme", "GET"): VISITORS,
+    ("reservations.public_feed", "GET"): VISITORS,
+    ("reservations.door_week", "GET"): EVERYBODY,
+    ("reservations.day_list", "GET"): STAFF,
     # The API, with each one's token.
     ("api.docs", "GET"): VISITORS,
     ("api.document", "GET"): VISITORS,
@@ -149,13 +233,18 @@ MAY: dict[tuple[str, str], frozenset[str]] = {
     ("api.change return", "POST"): MCNG_STAFF,
 }
 ACTS = ("approve", "decline", "cancel", "collect", "return")
+ACTS_OF = {
+    "api.change": ACTS,
+    "reservations.decide": (*ACTS, "accept", "refuse_offer", "recall"),
+    "reservations.answer_instead": ("approve_less", "propose"),
+    "reservations.decide_series": ("approve", "decline"),
+}
 CLOSURE = {"codes": "MCNG-R03", "purpose": "Travaux", "day": "2026-12-01", "start": "08:00", "end": "18:00"}
 
 
 def names(rule: Rule) -> list[str]:
     """The rows of the table a rule stands for: an act has its own."""
-    acts = ACTS if rule.endpoint in ("reservations.decide", "api.change") else ()
-    return [f"{rule.endpoint} {act}" for act in acts] or [rule.endpoint]
+    return [f"{rule.endpoint} {act}" for act in ACTS_OF.get(rule.endpoint, ())] or [rule.endpoint]
 
 
 def rules(app: Flask) -> Iterator[tuple[Rule, str, str]]:
@@ -173,6 +262,9 @@ def samples(app: Flask, actor: Callable[[str], Any]) -> dict[str, Any]:
     ask = Ask("CHORALE", "Répétition", world.at(28, "14:00", "18:00"), {"MCNG-R01": 1})
     with transaction() as session:
         booked = booking.book(session, member, ask, world.NOW, world.PARIS)
+        twice = Plan(datetime(2026, 12, 1, 9), datetime(2026, 12, 1, 10), read_rule("FREQ=DAILY;COUNT=2"))  # noqa: DTZ001
+        again = SeriesAsk("CHORALE", "Répétition", {"MCNG-R03": 1}, twice)
+        series = series_booking.book(session, actor("staff@example.org"), again, None, world.NOW, world.PARIS)
         photo = Photo(
             resource_id=1, width=1, height=1, sha256="ab" * 32, image=b"x", thumbnail=b"x", created_at=world.NOW
         )
@@ -193,9 +285,26 @@ def samples(app: Flask, actor: Callable[[str], Any]) -> dict[str, Any]:
             )
         ]
         driver = Driver(organisation_id=house_id, name="Inès", licence_class="B", licence_since=day, seen_on=day)
-        session.add_all([contract, driver])
+        statutes = SeenPaper(organisation_id=member.roles[0].organisation_id, kind="statutes", seen_on=day)
+        session.add_all([contract, driver, statutes])
+        place = WaitingEntry(
+            lender_id=house_id,
+            borrower_id=member.roles[0].organisation_id,
+            user_id=member.user_id,
+            starts_at=world.at(28, "14:00", "18:00").start,
+            ends_at=world.at(28, "14:00", "18:00").end,
+            purpose="Répétition",
+            created_at=world.NOW,
+        )
+        loan = session.scalars(select(Reservation).where(Reservation.ref == booked[0].ref)).one()
+        meeting = Handover(reservation_id=loan.id, kind="collect", at=world.NOW, staff_name="a", borrower_name="b")
+        shot = HandoverPhoto(width=1, height=1, sha256="ab" * 32, image=b"x", thumbnail=b"x", created_at=world.NOW)
+        meeting.photos = [shot]
+        charge = Charge(reservation_id=loan.id, kind="late", cents=100, sentence="Late.", facts={}, at=world.NOW)
+        session.add_all([place, meeting, charge])
         session.flush()
         service.issue_api_token(session, "member@example.org", world.NOW)
+        feed, _ = feeds.make(session, member, "resource", "MCNG-R01", world.NOW)
         seat = session.connection().exec_driver_sql(
             "SELECT m.id FROM membership m JOIN user_account u ON u.id = m.user_id WHERE u.email = 'member@example.org'"
         )
@@ -203,18 +312,35 @@ def samples(app: Flask, actor: Callable[[str], Any]) -> dict[str, Any]:
         letter = session.connection().exec_driver_sql(
             "UPDATE letter SET state = 'dead' WHERE to_address = 'member@example.org' RETURNING id"
         )
+        staff = actor("staff@example.org")
+        matter = subjects.of_loan(session, loan, world.PARIS)
+        agreement = issuing.issue(session, staff, matter, world.NOW, world.PARIS)
+        paper = Paper("a.pdf", "application/pdf", b"%PDF-")
+        signing.record(session, staff, agreement.number, "Odile", paper, world.NOW)
         return {
             "ref": booked[0].ref,
+            "series_ref": series.ref,
             "code": "MCNG-R01",
+            "rules": "simple",
+            "structure": "CHORALE",
             "photo_id": photo.id,
             "coverage_id": contract.id,
+            "entry_id": place.id,
+            "shot_id": shot.id,
+            "charge_id": charge.id,
             "document_id": contract.documents[0].id,
             "driver_id": driver.id,
+            "paper_id": statutes.id,
+            "number": agreement.number,
+            "kind": "loan",
             "mark": "abababab",
             "seat_id": seat.scalar_one(),
             "token_id": token.scalar_one(),
             "token": "no-such-token",
-            "letter_id": letter.scalar_one(),
+            "secret": "no-such-address",
+            "house": "MCNG",
+            "feed_id": feed.id,
+            "letter_id": letter.scalars().all()[0],
             "filename": "style.css",
         }
 
@@ -222,6 +348,8 @@ def samples(app: Flask, actor: Callable[[str], Any]) -> dict[str, Any]:
 def address(app: Flask, rule: Rule, name: str, samples: dict[str, Any]) -> str:
     """The rule's address with the samples filled in."""
     values = {key: samples.get(key) for key in rule.arguments}
+    if rule.rule.startswith("/series/"):
+        values = {key: samples["series_ref"] if key == "ref" else value for key, value in values.items()}
     if "act" in values:
         values["act"] = name.partition(" ")[2] or "later"
     with app.test_request_context():
@@ -252,7 +380,8 @@ def test_each_route_lets_in_who_may_and_nobody_else(
         if rule.endpoint.startswith("api.") and who != "nobody":
             with transaction() as session:
                 headers["Authorization"] = f"Bearer {service.issue_api_token(session, who, world.NOW)}"
-        data = CLOSURE if rule.endpoint == "reservations.closure" else None
+        forms = {"reservations.closure": CLOSURE, "reservations.make_calendar": {"kind": "person"}}
+        data = forms.get(rule.endpoint)
         path = address(app, rule, name, samples)
         answer = person.open(path, method=method, headers=headers, data=data if method == "POST" else None)
         if answer.status_code >= 500:

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 from sqlalchemy import select
 
-from sharebank.catalog import browsing, labels
+from sharebank.catalog import browsing, editing, labels
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.core.db import db, transaction
 from tests.services.test_catalog import book, picture
@@ -24,10 +24,12 @@ NEW = "/resources/new?house=MCNG&family=K"
 
 
 def post(browser: FlaskClient, url: str, page: str, **data: Any) -> Any:
-    """Send a form with the token of the page it stands on."""
-    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page).text)
+    """Send a form with the token of the page it stands on, and the mark of what its writer saw there."""
+    shown = browser.get(page).text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', shown)
     assert token
-    return browser.post(url, data={"csrf_token": token[1], **data})
+    seen = re.search(r'name="seen" type="hidden" value="(\w+)"', shown)
+    return browser.post(url, data={"csrf_token": token[1], **({"seen": seen[1]} if seen else {}), **data})
 
 
 def room(**more: object) -> dict[str, Any]:
@@ -177,6 +179,22 @@ def test_a_room_is_edited(app: Flask, staff: FlaskClient) -> None:
             post(staff, url, url, **room(**{name: shown[name] for name in shown if "cents" in name})).status_code == 303
         )
         assert kept("MCNG-R03").replacement_value_cents == 125_000
+
+
+def test_the_second_of_two_editors_loses_nothing(app: Flask, staff: FlaskClient, signed_in: SignIn) -> None:
+    url, seen = "/resources/MCNG-R03/edit", editing.mark(kept("MCNG-R03"))
+    other = signed_in("manager@example.org")
+    assert post(staff, url, url, seen=seen, **room(name="Salle bleue")).status_code == 303
+    late = post(other, url, url, seen=seen, **room(name="Salle verte", location="Au fond"))
+    assert late.status_code == 409
+    assert 'value="Salle verte"' in late.text
+    assert 'value="Au fond"' in late.text
+    assert kept("MCNG-R03").name == "Salle bleue"
+    again = re.search(r'name="seen" type="hidden" value="(\w+)"', late.text)
+    assert again
+    assert post(other, url, url, seen=again[1], **room(name="Salle verte")).status_code == 303
+    assert post(other, url, url, seen="", **room(name="Salle rouge")).status_code == 409
+    assert kept("MCNG-R03").name == "Salle verte"
 
 
 BAD_VALUES = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sharebank.core.money import cents
-from sharebank.orders.rules.packs import Article, Pledge, unit_price, units_to_order
+from sharebank.orders.rules.packs import Article, Pledge, unit_price, wanted, whole_packs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,13 @@ class Filling:
 
 def filling(article: Article, pledges: Iterable[Pledge]) -> Filling:
     """How an article stands while pledges come in."""
-    pledges = list(pledges)
-    firm = sum(pledge.quantity for pledge in pledges)
-    room = sum(pledge.room for pledge in pledges)
-    units = units_to_order(article, pledges)
+    firm, most = wanted(pledges)
+    room = most - firm
+    units = whole_packs(article, firm, room)
     price = unit_price(article, units)
     aim = max(-(-firm // article.pack), article.least_packs if firm else 0) * article.pack
     step = next_break(article, units)
-    threshold = _whole_packs(article, step[0]) if step else 0
+    threshold = _full_packs(article, step[0]) if step else 0
     return Filling(
         sku=article.sku,
         firm=firm,
@@ -64,7 +63,7 @@ def next_break(article: Article, units: int) -> tuple[int, Decimal] | None:
     return next((step for step in article.breaks if step[0] > units), None)
 
 
-def _whole_packs(article: Article, units: int) -> int:
+def _full_packs(article: Article, units: int) -> int:
     return max(-(-units // article.pack), article.least_packs) * article.pack
 
 
@@ -76,12 +75,12 @@ class Alone:
     goods_cents: int
 
 
-def alone(wanted: Sequence[tuple[Article, int]]) -> Alone:
+def alone(lines: Sequence[tuple[Article, int]]) -> Alone:
     """The goods of an order of one's own; delivery and VAT come on top as for any order."""
     units = goods = 0
-    for article, quantity in wanted:
+    for article, quantity in lines:
         if quantity:
-            bought = _whole_packs(article, quantity)
+            bought = _full_packs(article, quantity)
             units += bought
             goods += cents(bought * unit_price(article, bought))
     return Alone(units, goods)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 Sharing = Literal["pro_rata", "first_come", "priority"]
 SHARINGS: tuple[Sharing, ...] = ("pro_rata", "first_come", "priority")
@@ -27,15 +26,14 @@ class Article:
     """Units from which another unit price holds (a break counts when reached), rising."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pledge:
+class Pledge(NamedTuple):
     """What an organisation takes: `quantity` units for sure, up to `accept_up_to` to fill a pack."""
 
     organisation: str
     quantity: int
     accept_up_to: int
-    at: datetime | None = None
-    """When it was first made; who came first is served first where the order says so."""
+    turn: int = 0
+    """The lower, the earlier it came; who came first is served first where the order says so."""
 
     @property
     def room(self) -> int:
@@ -49,9 +47,21 @@ def units_to_order(article: Article, pledges: Iterable[Pledge]) -> int:
     Room alone opens no pack, but where the supplier's minimum for the article can be reached with it, it is: below
     that minimum nobody would get anything.
     """
-    pledges = list(pledges)
-    firm = sum(pledge.quantity for pledge in pledges)
-    room = sum(pledge.room for pledge in pledges)
+    firm, most = wanted(pledges)
+    return whole_packs(article, firm, most - firm)
+
+
+def wanted(pledges: Iterable[Pledge]) -> tuple[int, int]:
+    """Firm units, and the most everyone together would take."""
+    firm = most = 0
+    for _organisation, quantity, accept_up_to, _turn in pledges:
+        firm += quantity
+        most += accept_up_to
+    return firm, most
+
+
+def whole_packs(article: Article, firm: int, room: int) -> int:
+    """The same for so many firm units and so much room."""
     if firm == 0:
         return 0
     packs = -(-firm // article.pack)
@@ -94,7 +104,7 @@ def _ranks(pledges: Sequence[Pledge], sharing: Sharing, first: Sequence[str]) ->
     """Groups served one after the other; within a group all alike."""
     everyone = sorted(pledge.organisation for pledge in pledges)
     if sharing == "first_come":
-        came = {pledge.organisation: (pledge.at is None, pledge.at, pledge.organisation) for pledge in pledges}
+        came = {pledge.organisation: (pledge.turn, pledge.organisation) for pledge in pledges}
         return [[organisation] for organisation in sorted(everyone, key=lambda one: came[one])]
     if sharing == "priority":
         named: Collection[str] = set(first)

@@ -95,11 +95,18 @@ def line_of(
     *,
     units: int | None = None,
     price: Decimal | None = None,
+    keeper: str | None = None,
 ) -> Line:
-    """An article's line; `units` and `price` when they are not what the rule says (what came, what was changed)."""
+    """An article's line; `units` and `price` when they are not what the rule says (what came, what was changed).
+
+    Units that nobody accepts are the `keeper`'s, when there is one.
+    """
     units = units_to_order(article, pledges) if units is None else units
     price = unit_price(article, units) if price is None else price
     allocations, surplus = allocate(pledges, units, sharing, first)
+    if surplus and keeper is not None:
+        allocations[keeper] = allocations.get(keeper, 0) + surplus
+        surplus = 0
     return Line(article.sku, units, price, cents(units * price), article.vat, allocations, surplus)
 
 

@@ -1,0 +1,284 @@
+"""The pages and the call of series, over HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+
+from sharebank.accounts import service as accounts
+from sharebank.accounts.models import Organisation
+from sharebank.core.db import db, transaction
+from sharebank.notifications.models import Letter
+from sharebank.notifications.writing import write_out
+from sharebank.reservations import series_care
+from sharebank.reservations.models import Reservation, Series
+from tests import world
+from tests.counter import MEMBER, OTHER, ROOM, STAFF, Book, book, stored
+from tests.world import at
+
+__all__ = ["book"]  # the fixture
+SignedIn = Callable[[str], FlaskClient]
+FORM = {
+    "day": "2026-12-01",
+    "start": "14:00",
+    "end": "16:00",
+    "freq": "weekly",
+    "count": "6",
+    "organisation": "MCNG",
+    "purpose": "Chorale",
+    "lines-0-code": ROOM,
+    "lines-0-quantity": "1",
+}
+
+
+@pytest.fixture
+def staff(app: Flask, signed_in: SignedIn) -> FlaskClient:
+    """A browser of the house's staff; the token of forms is tested elsewhere."""
+    app.config["WTF_CSRF_ENABLED"] = False
+    return signed_in(STAFF)
+
+
+def preview(browser: FlaskClient, **more: Any) -> Any:
+    return browser.get("/series/new", query_string={**FORM, "show": "1", **more})
+
+
+def keys(page: str, attribute: str = "checked") -> list[str]:
+    boxes = re.findall(r"<input type=\"checkbox\"[^>]*name=\"chosen\"[^>]*>", page)
+    return [re.findall(r'value="([^"]*)"', box)[0] for box in boxes if attribute in box]
+
+
+def make(browser: FlaskClient, **more: Any) -> str:
+    ticked = keys(preview(browser, **more).get_data(as_text=True))
+    answer = browser.post("/series/new", data={**FORM, **more, "chosen": ticked})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    return answer.headers["Location"].rpartition("/")[2]
+
+
+def test_from_a_thing_to_its_booked_dates(staff: FlaskClient, book: Book) -> None:
+    book(STAFF, at(8, "15:00", "17:00", month=12), {ROOM: 1}, purpose="Loto")
+    empty = staff.get("/series/new", query_string={"pick": ROOM})
+    assert empty.status_code == 200
+    assert "Grande salle" in empty.get_data(as_text=True)
+    page = preview(staff).get_data(as_text=True)
+    assert len(keys(page, "name")) == 6
+    assert keys(page) == [f"2026-12-{day:02}T14:00" for day in (1, 15, 22, 29)] + ["2027-01-05T14:00"]
+    assert keys(page, "disabled") == ["2026-12-08T14:00"]
+    assert "Loto" in page
+    assert re.search(r'href="/reservations/new\?[^"]*pick=STN-R01', page)
+    ref = make(staff)
+    shown = staff.get(f"/series/{ref}").get_data(as_text=True)
+    assert shown.count('class="status approved"') == 5
+    assert "Pris" in shown
+    loan = db.session().scalars(select(Reservation.ref).where(Reservation.series_id.is_not(None)).limit(1)).one()
+    assert re.search(r"Date 1 sur 5 de\s+<a href=\"/series/", staff.get(f"/reservations/{loan}").get_data(as_text=True))
+    assert ref in staff.get("/series").get_data(as_text=True)
+
+
+def test_a_date_taken_meanwhile_is_named_and_nothing_is_booked(staff: FlaskClient, book: Book) -> None:
+    ticked = keys(preview(staff).get_data(as_text=True))
+    book(STAFF, at(8, "15:00", "17:00", month=12), {ROOM: 1})
+    before = stored()
+    answer = staff.post("/series/new", data={**FORM, "chosen": ticked})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 409
+    assert "8 déc." in page
+    assert stored() == before
+    assert keys(page) == [key for key in ticked if "12-08" not in key]  # the others stay ticked
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"count": ""}, "until"),
+        ({"count": "0"}, "count"),
+        ({"count": "99999999999999999999"}, "count"),
+        ({"count": "6", "until": "2027-01-01"}, "until"),
+        ({"day": ""}, "day"),
+        ({"day": "2026-11-01", "end": "13:00"}, "end"),
+        ({"freq": "hourly"}, "freq"),
+        ({"weekdays": "XX"}, "weekdays"),
+        ({"purpose": ""}, "purpose"),
+        ({"organisation": "ECHECS"}, "organisation"),
+        ({"purpose": "x" * 301}, "purpose"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(staff: FlaskClient, wrong: dict[str, str], field: str) -> None:
+    before = stored()
+    for answer in (preview(staff, **wrong), staff.post("/series/new", data={**FORM, **wrong, "chosen": "x"})):
+        page = answer.get_data(as_text=True)
+        assert answer.status_code == 422
+        assert re.search(rf'id="{field}-error"', page), field
+    assert stored() == before
+
+
+def test_a_member_asks_and_the_house_decides_once(app: Flask, staff: FlaskClient, signed_in: SignedIn) -> None:
+    member = signed_in(MEMBER)
+    ref = make(member, organisation="CHORALE")
+    assert "Valider toutes ces dates" not in member.get(f"/series/{ref}").get_data(as_text=True)
+    assert member.post(f"/series/{ref}/approve").status_code == 403
+    assert signed_in(OTHER).get(f"/series/{ref}").status_code == 404
+    assert "Valider toutes ces dates" in staff.get(f"/series/{ref}").get_data(as_text=True)
+    assert staff.post(f"/series/{ref}/decline", data={"why": ""}).status_code == 422
+    assert staff.post(f"/series/{ref}/approve", data={"why": "Bienvenue"}).status_code == 303
+    assert member.get(f"/series/{ref}").get_data(as_text=True).count('class="status approved"') == 6
+
+
+def test_change_shows_first_then_changes(staff: FlaskClient, book: Book) -> None:
+    ref = make(staff)
+    book(STAFF, at(8, "16:30", "18:00", month=12), {ROOM: 1}, purpose="Loto")
+    wish = {"scope": "all", "start": "16:00", "end": "17:00", "resource": ROOM, "until": ""}
+    page = staff.get(f"/series/{ref}/change", query_string={**wish, "show": "1"}).get_data(as_text=True)
+    assert "Loto" in page
+    assert keys(page, "disabled") == ["2026-12-08T16:00"]
+    assert staff.post(f"/series/{ref}/change", data={**wish, "chosen": keys(page, "name")}).status_code == 409
+    done = staff.post(f"/series/{ref}/change", data={**wish, "chosen": keys(page)})
+    assert done.status_code == 303
+    shown = staff.get(done.headers["Location"]).get_data(as_text=True)
+    assert shown.count("16:00 – 17:00") == 5
+    assert shown.count("14:00 – 16:00") == 1
+
+
+def test_give_up_and_try_again(staff: FlaskClient) -> None:
+    ref = make(staff)
+    assert staff.post(f"/series/{ref}/cancel", data={"scope": "all", "why": "Travaux"}).status_code == 303
+    page = staff.get(f"/series/{ref}").get_data(as_text=True)
+    assert page.count('class="status cancelled"') == 6
+    again = staff.post(f"/series/{ref}/retry", data={"chosen": keys(page, "name")[:2]})
+    assert again.status_code == 303
+    assert staff.get(f"/series/{ref}").get_data(as_text=True).count('class="status approved"') == 2
+    assert staff.post(f"/series/{ref}/cancel", data={"scope": "moon"}).status_code == 409
+    for nonsense in ({"scope": "one", "at": "9999999"}, {"scope": "from", "at": "x"}):
+        assert staff.post(f"/series/{ref}/cancel", data=nonsense).status_code == 404
+
+
+def test_still_needed_is_answered_from_the_letter(app: Flask, staff: FlaskClient, signed_in: SignedIn) -> None:
+    make(signed_in(MEMBER), organisation="CHORALE", count="", until="2027-06-29")
+    with transaction() as session:
+        session.execute(update(Organisation).values(school_zone="A"))
+        later = world.NOW + timedelta(days=(date(2027, 1, 4) - world.NOW.date()).days)
+        series_care.look_after(session, later)
+    letter = db.session().scalars(select(Letter).where(Letter.template == "series_needed")).one()
+    written = write_out(app, letter)
+    secret = letter.facts["secret"]
+    plain = written.message.get_body(("plain",))
+    assert plain is not None
+    assert f"/series/needed/{secret}" in plain.get_content()
+    assert secret not in written.text
+    browser = app.test_client()  # nobody is signed in
+    page = browser.get(f"/series/needed/{secret}").get_data(as_text=True)
+    assert "Oui, on en a encore besoin" in page
+    assert "Non, libérer" in page
+    db.session().expire_all()
+    assert db.session().scalars(select(Series.release_at)).one() is not None  # opening changes nothing
+    assert "gardées" in browser.post(f"/series/needed/{secret}", data={"answer": "yes"}).get_data(as_text=True)
+    assert "gardées" in browser.post(f"/series/needed/{secret}", data={"answer": "no"}).get_data(as_text=True)
+    assert browser.get("/series/needed/guessed").status_code == 410
+
+
+def test_every_letter_can_be_written(app: Flask, staff: FlaskClient, signed_in: SignedIn) -> None:
+    ref = make(signed_in(MEMBER), organisation="CHORALE", weekdays=["MO", "TH"])
+    staff.post(f"/series/{ref}/approve")
+    staff.post(f"/series/{ref}/cancel", data={"scope": "all", "why": "Travaux"})
+    for letter in db.session().scalars(select(Letter)):
+        written = write_out(app, letter)
+        assert f"/series/{ref}" in written.text
+        assert "Chaque lundi et jeudi" in written.text
+        assert written.html.count("Chorale") >= 1
+
+
+# -- the call ----------------------------------------------------------------------------------------
+
+BODY: dict[str, Any] = {
+    "organisation": "MCNG",
+    "purpose": "Chorale",
+    "starts_at": "2027-03-16T18:00:00+01:00",
+    "ends_at": "2027-03-16T20:00:00+01:00",
+    "lines": [{"resource": ROOM, "quantity": 1}],
+    "rule": {"freq": "weekly", "count": 4},
+}
+
+
+@pytest.fixture
+def call(app: Flask) -> Callable[..., Any]:
+    """`call(STAFF, body)`."""
+
+    def post(who: str, body: dict[str, Any], **headers: str) -> Any:
+        with transaction() as session:
+            token = accounts.issue_api_token(session, who, world.NOW)
+        sent = {"Authorization": f"Bearer {token}", **headers}
+        return app.test_client().post("/api/v1/series", json=body, headers=sent)
+
+    return post
+
+
+def test_preview_and_booking_agree_over_the_clock_change(call: Callable[..., Any], book: Book) -> None:
+    book(STAFF, at(23, "18:00", "19:00", month=12), {ROOM: 1})
+    looked = call(STAFF, {**BODY, "preview": True})
+    assert looked.status_code == 200
+    before = stored()
+    assert [one["starts_at"] for one in looked.json["occurrences"]] == [
+        "2027-03-16T17:00:00Z",
+        "2027-03-23T17:00:00Z",
+        "2027-03-30T16:00:00Z",
+        "2027-04-06T16:00:00Z",
+    ]
+    assert looked.json["reservations"] == []
+    assert stored() == before
+    booked = call(STAFF, {**BODY, "preview": False})
+    assert booked.status_code == 201
+    assert len(booked.json["reservations"]) == 4
+    said = [{key: one[key] for key in ("starts_at", "ends_at", "state")} for one in booked.json["occurrences"]]
+    assert said == [{key: one[key] for key in ("starts_at", "ends_at", "state")} for one in looked.json["occurrences"]]
+    again = call(STAFF, {**BODY, "preview": True})
+    assert {one["state"] for one in again.json["occurrences"]} == {"conflict"}
+    assert {way["kind"] for one in again.json["occurrences"] for way in one["alternatives"]} == {"slot", "elsewhere"}
+    assert call(STAFF, BODY).status_code == 409
+
+
+def test_the_same_key_books_once(call: Callable[..., Any]) -> None:
+    first = call(STAFF, BODY, **{"Idempotency-Key": "one"})
+    second = call(STAFF, BODY, **{"Idempotency-Key": "one"})
+    assert (first.status_code, first.json) == (second.status_code, second.json)
+    assert stored()["reservation"] == 4
+
+
+def test_those_chosen_or_none(call: Callable[..., Any], book: Book) -> None:
+    chosen = ["2027-03-16T18:00:00+01:00", "2027-03-30T18:00:00+02:00"]
+    book(STAFF, world.at(30, "17:00", "19:00", month=11), {ROOM: 1})
+    made = call(STAFF, {**BODY, "chosen": chosen})
+    assert [one["state"] for one in made.json["occurrences"]][1::2] == ["skipped", "skipped"]
+    assert [one["starts_at"] for one in made.json["occurrences"] if "reservation" in one] == [
+        "2027-03-16T17:00:00Z",
+        "2027-03-30T16:00:00Z",
+    ]
+    clash = call(STAFF, {**BODY, "chosen": [*chosen, "2027-03-23T18:00:00+01:00"]})
+    assert clash.status_code == 409
+    assert len(clash.json["conflicts"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"rule": {"freq": "weekly"}}, "until"),
+        ({"rule": {"freq": "hourly", "count": 2}}, "rule.freq"),
+        ({"rule": {"freq": "weekly", "count": 401}}, "rule.count"),
+        ({"rule": {"freq": "weekly", "count": 2, "until": "2027-04-01"}}, "until"),
+        ({"rule": {"freq": "weekly", "until": "soon"}}, "rule.until"),
+        ({"rule": {"freq": "weekly", "until": "2027-04-01T10:00:00"}}, "rule.until"),
+        ({"rule": {"freq": "weekly", "weekdays": ["xx"], "count": 2}}, "weekdays"),
+        ({"skip": ["mondays"]}, "skip[0]"),
+        ({"ends_at": "2027-03-16T18:00:00+01:00"}, "ends_at"),
+        ({"starts_at": "2027-03-16T18:00:00"}, "starts_at"),
+    ],
+)
+def test_a_call_that_cannot_be_taken(call: Callable[..., Any], wrong: dict[str, Any], field: str) -> None:
+    answer = call(STAFF, {**BODY, **wrong})
+    assert answer.status_code == 422, answer.json
+    assert field in [error["field"] for error in answer.json["errors"]]
