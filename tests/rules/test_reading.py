@@ -140,8 +140,6 @@ CELLS = [
     pytest.param(cells.code(), "A" * 21, "long_text", id="long code"),
     pytest.param(cells.HOURS, "mon-fri 08:30-12:00; sat closed", "mon-fri 08:30-12:00; sat closed", id="hours"),
     pytest.param(cells.HOURS, "lun-ven 8h-12h", "bad_hours", id="no hours"),
-    pytest.param(cells.PRIORITY, "wed;sat-sun: houses first until 30 days before", None, id="priority"),
-    pytest.param(cells.PRIORITY, "wed: houses first", "bad_priority", id="no priority"),
     pytest.param(cells.choices("a", "b"), "a; b", ["a", "b"], id="some words"),
     pytest.param(cells.choices("a", "b"), "a;c", "not_a_choice", id="not a word"),
     pytest.param(cells.ATTRIBUTES, "a=1; b = x = y ", {"a": "1", "b": "x = y"}, id="attributes"),
