@@ -144,16 +144,38 @@ def _turn(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite" or not path or path == ":memory:":
         yield
         return
-    handle = os.open(f"{path}.turn", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
+    handle, patience = os.open(f"{path}.turn", flags, 0o600), os.open(f"{path}.long", flags, 0o600)
     try:
+        if not turns.held():
+            # A command or the clock: it may write for seconds, and says so before it waits.
+            fcntl.flock(patience, fcntl.LOCK_EX)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with turns.aside():  # whoever writes may take long; those who only read go on
+            if turns.held():
+                _wait(handle, patience)
+            else:
                 fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+        os.close(patience)
+
+
+def _wait(handle: int, patience: int) -> None:
+    """Wait for one's turn to write: with the process, behind another page; aside, behind what may take long.
+
+    Stepping aside each time would let the others of this process in, and the lock would then wait for the interpreter.
+    """
+    try:
+        fcntl.flock(patience, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(patience, fcntl.LOCK_UN)
+    except BlockingIOError:
+        with turns.aside():
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 @contextmanager

@@ -21,10 +21,15 @@ def taken() -> Iterator[None]:
             _mine.held = False
 
 
+def held() -> bool:
+    """Has this thread a turn?"""
+    return getattr(_mine, "held", False)
+
+
 @contextmanager
 def aside() -> Iterator[None]:
     """Let others go on while the block waits; nothing to do for a thread that has no turn."""
-    if not getattr(_mine, "held", False):
+    if not held():
         yield
         return
     _mine.held = False
