@@ -25,9 +25,8 @@ from sharebank.accounts.bodies_views import bp as accounts
 from sharebank.accounts.letters_views import bp as letters
 from sharebank.accounts.letters_views import stop as stop_letters
 from sharebank.accounts.web import actor_or_none, load_visitor
-from sharebank.agreements import template_views as _templates  # noqa: F401 - its routes stand on the same blueprint
 from sharebank.agreements.issuing import after_change as agreements_follow
-from sharebank.agreements.views import bp as agreements
+from sharebank.agreements.pages import bp as agreements
 from sharebank.agreements.views import panel as agreements_panel
 from sharebank.api.problems import of_http_error, of_refusal, problem
 from sharebank.api.views import bp as api
@@ -39,6 +38,7 @@ from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
 from sharebank.core.period import zone
 from sharebank.insurance.paper_views import bp as insurance
+from sharebank.orders.pages import bp as orders
 from sharebank.reservations import calendar_letters, charges, costs, handover_words, hooks, waiting
 from sharebank.reservations.pages import bp as reservations
 from sharebank.reservations.series_change_views import panel as series_panel
@@ -46,7 +46,7 @@ from sharebank.reservations.series_deciding import follow as follow_series
 from sharebank.watch import bp as watch
 from sharebank.watch import letters_trouble
 
-ROOMS = (health, accounts, letters, catalog, insurance, reservations, agreements, api, watch)
+ROOMS = (health, accounts, letters, catalog, insurance, reservations, agreements, orders, api, watch)
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("fr", "en")
 CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -173,6 +173,7 @@ _PLACES = (
         N_("Counter"),
         tuple(f"reservations.{page}" for page in ("handover", "hand_over", "keep_in", "add_charge", "correct_charge")),
     ),
+    ("orders.index", N_("Group orders"), ("orders.",)),
     ("agreements.index", N_("Agreements"), ("agreements.",)),
     ("insurance.index", N_("Deadlines"), ("insurance.",)),
     (

@@ -25,6 +25,7 @@ from sharebank.core import backup, clock
 from sharebank.core.db import db, transaction
 from sharebank.insurance import reminders as deadlines
 from sharebank.notifications import delivery, digest, runs
+from sharebank.orders.lifecycle import look_after_orders
 from sharebank.reservations import handover_reminders, links, offers, reminders, series_care
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ TIMETABLE = [
     Job("offers", every=timedelta(minutes=1), act=offers.look_after),
     Job("at_risk", every=timedelta(minutes=15), act=_in_one_go(handover_reminders.warn_next)),
     Job("agreements", every=timedelta(minutes=1), act=agreements.look_after),
+    Job("orders", every=timedelta(minutes=1), act=_in_one_go(look_after_orders)),
     Job("deadlines", every=timedelta(hours=1), act=deadlines.remind),
     Job("digests", every=timedelta(minutes=15), act=digest.write_digests),
     Job("letters", every=timedelta(seconds=15), act=delivery.deliver),

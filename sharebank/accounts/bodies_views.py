@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as lazy
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import DateField, HiddenField, StringField
 from wtforms.validators import Length, Optional, Regexp, ValidationError
@@ -34,20 +34,24 @@ class PapersForm(FlaskForm):  # type: ignore[misc]
     """What agreements say of a structure."""
 
     seen = HiddenField()
-    represented_by = _text(lazy("Who signs for it"), 200, lazy("First and last name, as it stands in agreements."))
-    office = _text(lazy("As what"), 100, lazy("For example president, treasurer, director."))
+    represented_by = _text(
+        lazy_gettext("Who signs for it"), 200, lazy_gettext("First and last name, as it stands in agreements.")
+    )
+    office = _text(lazy_gettext("As what"), 100, lazy_gettext("For example president, treasurer, director."))
     member_since = DateField(
-        lazy("Member since"), [Optional()], description=lazy("Some things are lent to members of some years only.")
+        lazy_gettext("Member since"),
+        [Optional()],
+        description=lazy_gettext("Some things are lent to members of some years only."),
     )
     siret = StringField(
-        lazy("SIRET number"),
-        [Optional(), Regexp(r"[0-9]{14}\Z", message=lazy("Write the 14 digits."))],
+        lazy_gettext("SIRET number"),
+        [Optional(), Regexp(r"[0-9]{14}\Z", message=lazy_gettext("Write the 14 digits."))],
         filters=[lambda typed: "".join((typed or "").split())],
         render_kw={"inputmode": "numeric", "size": 18},
     )
-    address = _text(lazy("Address of its seat"), 200)
-    postal_code = StringField(lazy("Postal code"), [Length(max=10)], filters=[_one_line], render_kw={"size": 8})
-    city = _text(lazy("Town"), 100)
+    address = _text(lazy_gettext("Address of its seat"), 200)
+    postal_code = StringField(lazy_gettext("Postal code"), [Length(max=10)], filters=[_one_line], render_kw={"size": 8})
+    city = _text(lazy_gettext("Town"), 100)
 
     def validate_member_since(self, field: DateField) -> None:
         """A slip of the keyboard is no year."""

@@ -125,8 +125,8 @@ def borrowable_for(session: Session, actor: Actor) -> list[Role]:
     return [*actor.roles, *(other for other in others if other.organisation_id not in actor.organisation_ids)]
 
 
-def partners(session: Session) -> list[Role]:
-    """Every organisation, for those who may make an agreement with any: houses first, then by name."""
+def organisations(session: Session) -> list[Role]:
+    """Every organisation seen from outside: houses first, then by name."""
     return [_outsider(row) for row in session.execute(_ORGANISATION)]
 
 

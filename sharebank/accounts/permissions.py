@@ -20,6 +20,14 @@ class Loan(Protocol):
     user_id: int
 
 
+class Order(Protocol):
+    """What a permission needs to know of a group order."""
+
+    house_id: int
+    coordinator_id: int
+    state: str
+
+
 def _lends(actor: Actor, loan: Loan) -> bool:
     return actor.admin or loan.lender_id in actor.staff_ids
 
@@ -60,6 +68,8 @@ HOUSE: dict[str, Callable[[Actor, int], bool]] = {
     "follow": _staff_of,
     "post_on_door": _staff_of,
     "overrule": lambda actor, house_id: house_id in actor.staff_ids,
+    # Group orders delivered there, and the suppliers they go to.
+    "run_orders": _staff_of,
 }
 
 
@@ -132,6 +142,22 @@ AGREEMENT: dict[str, Callable[[Actor, Loan], bool]] = {
 def may_agreement(actor: Actor, act: str, agreement: Loan) -> bool:
     """May the actor do this to an agreement?"""
     return AGREEMENT[act](actor, agreement)
+
+
+def _runs(actor: Actor, order: Order) -> bool:
+    return actor.admin or order.coordinator_id == actor.user_id or order.house_id in actor.staff_ids
+
+
+ORDER: dict[str, Callable[[Actor, Order], bool]] = {
+    # What is being prepared is for those who prepare it; afterwards everyone may look, who may join is the order's say.
+    "see": lambda actor, order: order.state != "draft" or _runs(actor, order),
+    "run": _runs,
+}
+
+
+def may_order(actor: Actor, act: str, order: Order) -> bool:
+    """May the actor do this with a group order?"""
+    return ORDER[act](actor, order)
 
 
 def may_house(actor: Actor, act: str, house_id: int) -> bool:

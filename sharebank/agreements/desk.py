@@ -11,15 +11,16 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from sharebank.agreements import french, issuing, press, reading
+from sharebank.agreements import french, issuing, reading
 from sharebank.agreements.drafting import document
 from sharebank.agreements.markup import Json
 from sharebank.agreements.models import Agreement, AgreementLoan
-from sharebank.agreements.rules import WAYS, NotPrinted
+from sharebank.agreements.rules import WAYS
 from sharebank.catalog.models import Resource, RuleSet
-from sharebank.core import web
+from sharebank.core import press, web
 from sharebank.core.db import db, transaction
 from sharebank.core.period import to_local
+from sharebank.core.press import NotPrinted
 from sharebank.reservations.models import Reservation, ReservationLine
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts.web import me
-from sharebank.agreements import press, templates
+from sharebank.agreements import templates
 from sharebank.agreements.drafting import document
 from sharebank.agreements.forms import TemplateForm
 from sharebank.agreements.markup import BLOCKS, TEXTS, Json
@@ -15,7 +15,7 @@ from sharebank.agreements.rules import KINDS
 from sharebank.agreements.views import Page, bp
 from sharebank.catalog.fields import lines
 from sharebank.catalog.forms import blame
-from sharebank.core import clock, web
+from sharebank.core import clock, press, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import to_local

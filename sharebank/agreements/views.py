@@ -14,15 +14,16 @@ from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_agreement, may_loan, require
 from sharebank.accounts.web import me
-from sharebank.agreements import desk, general, press, reading, signing
+from sharebank.agreements import desk, general, reading, signing
 from sharebank.agreements.forms import AcceptForm, NewForm, SignedCopyForm
 from sharebank.agreements.models import Agreement
-from sharebank.agreements.rules import KINDS, SHORT, STATUS, UNDER_WAY, WAYS, NotPrinted
+from sharebank.agreements.rules import KINDS, SHORT, STATUS, UNDER_WAY, WAYS
 from sharebank.catalog.forms import blame
-from sharebank.core import clock, web
+from sharebank.core import clock, press, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import to_local
+from sharebank.core.press import NotPrinted
 from sharebank.reservations.hooks import Panel
 from sharebank.reservations.reading import LoanRow, loan_of_ref
 
@@ -168,7 +169,7 @@ def new() -> Page:
     houses = [role for role in actor.roles if role.organisation_id in actor.staff_ids]
     if not houses:
         raise NotFound
-    form = NewForm().offer(houses, directory.partners(session))
+    form = NewForm().offer(houses, directory.organisations(session))
     if request.method == "GET":
         form.year.data = to_local(clock.now(), web.tz()).year
         return render_template("agreements/new.html", form=form)

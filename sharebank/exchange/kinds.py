@@ -6,8 +6,10 @@ from sharebank.exchange.columns import Kind
 from sharebank.exchange.deadlines import INSURANCE
 from sharebank.exchange.loans import RESERVATIONS
 from sharebank.exchange.people import HOUSES, ORGANISATIONS, USERS
+from sharebank.exchange.pledges import PLEDGES
 from sharebank.exchange.refusals import UnknownKind, short
 from sharebank.exchange.series import SERIES
+from sharebank.exchange.suppliers import PRICE_LIST, SUPPLIERS
 from sharebank.exchange.things import RESOURCES, RULE_SETS
 
 # In the order in which they build on each other.
@@ -20,6 +22,9 @@ KINDS: dict[str, Kind] = {
     "reservations": RESERVATIONS,
     "series": SERIES,
     "insurance": INSURANCE,
+    "suppliers": SUPPLIERS,
+    "price-list": PRICE_LIST,
+    "pledges": PLEDGES,
 }
 
 

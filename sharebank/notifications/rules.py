@@ -69,6 +69,12 @@ LETTERS: Mapping[str, Kind] = {
     "series_changed": Kind(NEWS, undoable=True, attach=CALENDAR),
     "series_cancelled": Kind(NEWS, undoable=True, attach=CALENDAR),
     "series_released": Kind(NEWS, attach=CALENDAR),
+    "order_reminder": Kind(ACT),
+    "order_closed": Kind(NEWS),
+    "order_extended": Kind(NEWS),
+    "order_cancelled": Kind(ACT),
+    "order_received": Kind(ACT),
+    "order_settled": Kind(ACT),
     "digest": Kind(NEWS),
 }
 

@@ -111,7 +111,6 @@ def panel(session: Session, actor: Actor, loan: LoanRow, now: datetime) -> Panel
     bill = charges.bill(session, loan) if loan.status in OVER else None
     facts = {
         "loan": loan,
-        "act": sheet.act,
         "meetings": sheet.meetings,
         "rest": _rest(sheet),
         "bill": bill,
@@ -119,7 +118,7 @@ def panel(session: Session, actor: Actor, loan: LoanRow, now: datetime) -> Panel
         "may_add": lends and loan.status == "returned" and _in_time(loan, now),
         "pending": handover_damage.pending(session, loan.id) if lends else (),
     }
-    if not (sheet.meetings or sheet.act or facts["may_add"] or (bill and bill.charges)):
+    if not (sheet.meetings or facts["pending"] or facts["may_add"] or (bill and bill.charges)):
         return None
     return Panel("reservations/handover_panel.html", facts)
 

@@ -9,7 +9,8 @@ import pytest
 
 from sharebank.agreements import french, markup
 from sharebank.agreements.markup import BadTemplate, NoSignatures, NoTitle, UnknownPlace, fill, parse
-from sharebank.agreements.rules import KINDS, Wanted, kind_of, number_of, period_basis, printable, wanted
+from sharebank.agreements.rules import KINDS, Wanted, kind_of, number_of, period_basis, wanted
+from sharebank.core.press.printable import printable
 
 HEAD = "# Titre\n{{parties}}\n{{signatures}}\n"
 SHIPPED = Path(markup.__file__).with_name("texts")

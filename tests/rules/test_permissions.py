@@ -192,7 +192,7 @@ def test_nobody_gives_a_role_above_their_own(body: Role, role: str) -> None:
 def test_every_row_of_the_table_is_in_these_tests() -> None:
     decided = {"approve", "approve_second", "approve_less", "propose", "decline", "recall"}
     assert set(LOAN) == {"see", *decided, "accept", "refuse_offer", "cancel", "collect", "return"}
-    assert set(HOUSE) == {"edit_catalogue", "book_at_once", "close", "overrule", "follow", "post_on_door"}
+    assert set(HOUSE) == {"edit_catalogue", "book_at_once", "close", "overrule", "follow", "post_on_door", "run_orders"}
     assert set(BODY) == {"borrow_for", "manage_members", "edit_papers", "see_coverage", "edit_coverage"}
     assert set(RULES) == {"edit_rules", "see_rules_desk"}
     assert set(SEAT) == {"give_role"}

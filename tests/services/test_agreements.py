@@ -18,11 +18,12 @@ from flask import Flask
 from sqlalchemy import select
 
 from sharebank.accounts.models import Organisation
-from sharebank.agreements import desk, general, issuing, press, reading, signing
+from sharebank.agreements import desk, general, issuing, reading, signing
 from sharebank.agreements.drafting import document
 from sharebank.agreements.models import Agreement, AgreementTemplate
 from sharebank.agreements.rules import NothingToSign, NotTheText, weigh
 from sharebank.catalog.models import Resource, RuleSet
+from sharebank.core import press
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound
 from sharebank.insurance.models import Coverage, Driver

@@ -16,7 +16,7 @@ def main() -> None:
     job = json.load(sys.stdin.buffer)
     with tempfile.TemporaryDirectory() as empty:
         compiler = typst.Compiler(
-            Path(__file__).with_name("convention.typ").read_bytes(),
+            Path(__file__).with_name("document.typ").read_bytes(),
             root=empty,
             font_paths=typst.Fonts(include_system_fonts=False, include_embedded_fonts=True),
             ignore_system_fonts=True,

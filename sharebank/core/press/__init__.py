@@ -15,12 +15,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sharebank.agreements.rules import NotPrinted, made_printable
+from sharebank.core.errors import N_, Refused
+from sharebank.core.press.printable import made_printable
 from sharebank.core.turns import aside
 
 PATIENCE = 60
 """Seconds; a page takes less than half of one."""
 _WORKSHOP = Path(__file__).with_name("workshop.py")
+
+
+class NotPrinted(Refused):
+    """The press failed; what was frozen is kept, and it is tried again."""
+
+    status = 503
+    code = "not_printed"
+    sentence = N_("The document cannot be printed just now. Nothing is lost: try again in a moment.")
 
 
 def pdf(document: Mapping[str, Any], issued_at: datetime) -> bytes:

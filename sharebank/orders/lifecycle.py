@@ -1,0 +1,176 @@
+"""The steps of a group order: open, close at its minute, reopen, cancel; each an event, what it was a version."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from sharebank.accounts import directory
+from sharebank.accounts.actor import Actor
+from sharebank.accounts.models import Membership, Organisation, User
+from sharebank.accounts.permissions import may_order, require
+from sharebank.core.errors import NotFound
+from sharebank.notifications.service import Recipient, post
+from sharebank.orders.models import GroupOrder, OrderEvent, OrderVersion, Pledge
+from sharebank.orders.pledging import change_stamp, joins
+from sharebank.orders.reading import reckon, supplier_terms
+from sharebank.orders.rules.states import ClosesTooEarly, reminder_due, transition
+from sharebank.orders.summary import money, summary
+
+
+def locked(session: Session, actor: Actor, code: str) -> GroupOrder:
+    """The order under its lock, for whoever runs it; raises NotFound or NotAllowed."""
+    query = select(GroupOrder).where(GroupOrder.code == code).with_for_update()
+    order = session.scalar(query.execution_options(populate_existing=True))
+    if order is None or not may_order(actor, "see", order):
+        raise NotFound
+    require(may_order(actor, "run", order))
+    return order
+
+
+def change(
+    session: Session,
+    actor: Actor,
+    code: str,
+    act: str,
+    now: datetime,
+    why: str = "",
+    closes_at: datetime | None = None,
+) -> GroupOrder:
+    """Open, extend, close, reopen or cancel; raises NotFound, NotAllowed, WrongOrderState and the like."""
+    order = locked(session, actor, code)
+    target = transition(act, order.state, why)
+    if target == "open":
+        order.closes_at = closes_at or order.closes_at
+        if order.closes_at <= now:
+            raise ClosesTooEarly("closes_at")
+    step(session, order, act, target, actor.user_id, now, why)
+    return order
+
+
+def step(
+    session: Session, order: GroupOrder, act: str, target: str, user_id: int | None, now: datetime, why: str = ""
+) -> None:
+    """Move an order on: the event, what it was until then when it goes back, the letters."""
+    if act == "reopen":
+        keep(session, order, order.state, now)
+        if target == "open":
+            for item in order.items:
+                item.ordered = item.ordered_price = item.received = item.invoiced_price = None
+                item.damaged = 0
+            order.invoice = None
+    if act == "open":
+        order.terms = supplier_terms(order)
+    order.state, order.pledge_version = target, change_stamp()
+    order.events.append(OrderEvent(at=now, user_id=user_id, act=act, state=target, why=why.strip()))
+    session.flush()
+    tell(session, order, act, now, why.strip())
+
+
+def keep(session: Session, order: GroupOrder, act: str, now: datetime) -> OrderVersion:
+    """Keep the order as it stands, under the name of the step it had reached."""
+    same = (OrderVersion.order_id == order.id, OrderVersion.act == act)
+    number = (session.scalar(select(func.max(OrderVersion.number)).where(*same)) or 0) + 1
+    version = OrderVersion(order_id=order.id, act=act, number=number, at=now, summary=summary(reckon(session, order)))
+    session.add(version)
+    session.flush()
+    return version
+
+
+# -- letters -----------------------------------------------------------------------------------------
+
+# act -> template; who pledged reads of it.
+_TOLD = {
+    "close": "order_closed",
+    "extend": "order_extended",
+    "reopen": "order_extended",
+    "cancel": "order_cancelled",
+    "receive": "order_received",
+    "settle": "order_settled",
+}
+
+
+def tell(session: Session, order: GroupOrder, act: str, now: datetime, why: str = "") -> None:
+    """Write to those who pledged what became of it."""
+    template = _TOLD.get(act)
+    if template is None or (act == "reopen" and order.state != "open"):
+        return
+    shares = reckon(session, order).bill.shares
+    for code, readers in people_of(session, pledgers(session, order)).items():
+        share = {"share": money(shares[code])} if code in shares else {}
+        facts = {**facts_of(order), "organisation": code, "why": why, **share}
+        post(session, f"order:{order.code}:{act}:{len(order.events)}:{code}", template, readers, facts, now)
+
+
+def facts_of(order: GroupOrder) -> dict[str, Any]:
+    """What letters say of an order, as plain JSON values."""
+    return {
+        "code": order.code,
+        "title": order.title,
+        "supplier": order.supplier.name,
+        "house": order.house.name,
+        "closes_at": order.closes_at.isoformat(),
+        "pickup": order.pickup,
+    }
+
+
+def pledgers(session: Session, order: GroupOrder) -> set[int]:
+    """The organisations that pledged something."""
+    wanted = select(Pledge.organisation_id).where(Pledge.order_id == order.id, Pledge.quantity > 0)
+    return set(session.scalars(wanted.distinct()))
+
+
+def people_of(session: Session, organisation_ids: set[int]) -> dict[str, list[Recipient]]:
+    """Whom to write to in each organisation, by its code: its managers, or everyone where nobody is."""
+    query = (
+        select(Organisation.code, Membership.role, User)
+        .join_from(Membership, Organisation, Organisation.id == Membership.organisation_id)
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.organisation_id.in_(organisation_ids))
+        .order_by(Organisation.code, User.id)
+    )
+    everyone: dict[str, list[tuple[str, User]]] = {}
+    for code, role, user in session.execute(query):
+        everyone.setdefault(code, []).append((role, user))
+    found = {}
+    for code, people in everyone.items():
+        managers = [user for role, user in people if role in ("manager", "admin")]
+        found[code] = [directory.reader(user) for user in managers or [user for _, user in people]]
+    return found
+
+
+# -- what the clock does -----------------------------------------------------------------------------
+
+
+def look_after_orders(session: Session, now: datetime) -> dict[str, int]:
+    """Open and close what is due, each once, and remind those who have not pledged; late after an outage."""
+    counts = {"orders_closed": 0, "order_reminders": 0}
+    due = (GroupOrder.state == "open", GroupOrder.closes_at <= now)
+    # By a conditional update, row by row: of several processes one closes it, and pledges under way are waited for.
+    for order_id in session.scalars(select(GroupOrder.id).where(*due).order_by(GroupOrder.id)).all():
+        claim = update(GroupOrder).where(GroupOrder.id == order_id, *due).values(state="closed")
+        claim = claim.execution_options(synchronize_session=False)
+        if session.connection().execute(claim).rowcount == 1:
+            order = session.get_one(GroupOrder, order_id, populate_existing=True)
+            step(session, order, "close", "closed", None, now)
+            counts["orders_closed"] += 1
+    for order in session.scalars(select(GroupOrder).where(GroupOrder.state == "open")):
+        days = reminder_due(order.closes_at, now)
+        if days is not None:
+            counts["order_reminders"] += _remind(session, order, days, now)
+    return counts
+
+
+def _remind(session: Session, order: GroupOrder, days: int, now: datetime) -> int:
+    """Letters to organisations that may join and have not pledged; a new closing time reminds anew."""
+    bodies = {role.organisation_id: role for role in directory.organisations(session) if joins(order, role)}
+    missing = set(bodies) - pledgers(session, order)
+    key = f"order:{order.code}:remind:{order.closes_at.isoformat()}:{days}"
+    written = 0
+    for code, readers in people_of(session, missing).items():
+        facts = {**facts_of(order), "organisation": code, "days": days}
+        written += post(session, f"{key}:{code}", "order_reminder", readers, facts, now)
+    return written
