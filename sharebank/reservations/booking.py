@@ -73,10 +73,9 @@ def book(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) 
     """
     if not ask.wants:
         raise NothingChosen("lines")
-    things = _things(session, ask.wants)
+    things = _things(catalog.locked_by_code(session, ask.wants), ask.wants)
     borrower = _borrower(session, actor, ask.organisation)
     own = {thing.house_id: may_house(actor, "book_at_once", thing.house_id) for thing in things}
-    things = catalog.lock_calendars(session, things)
     for thing in things:
         if not thing.in_service:
             raise OutOfService("lines", thing=thing.name)
@@ -96,10 +95,9 @@ def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo)
     """
     if not ask.wants:
         raise NothingChosen("lines")
-    things = _things(session, ask.wants)
+    things = _things(catalog.locked_by_code(session, ask.wants), ask.wants)
     for thing in things:
         require(may_house(actor, "close", thing.house_id))
-    things = catalog.lock_calendars(session, things)
     holds = {thing.id: ask.period for thing in things}
     _refuse_collisions(session, things, holds, ask)
     owner = _borrower(session, actor, things[0].house)
@@ -107,8 +105,7 @@ def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo)
     return _store(session, actor, ask, owner, things, holds, closed, now, tz, kind="closure")
 
 
-def _things(session: Session, wants: Mapping[str, int]) -> list[Thing]:
-    found = catalog.things_by_code(session, wants)
+def _things(found: Mapping[str, Thing], wants: Mapping[str, int]) -> list[Thing]:
     for code, quantity in wants.items():
         if code not in found:
             raise UnknownResource("lines", value=code)
@@ -142,7 +139,7 @@ def _shortages(session: Session, things: Sequence[Thing], holds: Mapping[int, Pe
 
 def conflicts(session: Session, ask: Ask) -> list[Conflict]:
     """What stands in the way of an ask at this moment."""
-    things = _things(session, ask.wants)
+    things = _things(catalog.things_by_code(session, ask.wants), ask.wants)
     return _shortages(session, things, {thing.id: hold_of(thing, ask.period) for thing in things}, ask)
 
 

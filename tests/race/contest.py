@@ -6,18 +6,16 @@ import multiprocessing
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, text
-from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
-from sharebank.catalog.service import Thing
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
@@ -79,7 +77,7 @@ def _enter(start: Barrier) -> None:
 
 
 _start: Barrier
-_careful = booking.catalog.lock_calendars, booking._refuse_collisions
+_careful = booking.catalog.locked_by_code, booking._refuse_collisions
 
 
 def _run(url: str, folder: str, attempts: Sequence[Attempt], pause: float, naive: bool) -> list[str]:
@@ -87,7 +85,7 @@ def _run(url: str, folder: str, attempts: Sequence[Attempt], pause: float, naive
     app = make_app(url, Path(folder))
     # The planted pause: whoever has looked and not yet written waits, for the others to look too.
     booking.between_check_and_insert = lambda: time.sleep(pause)
-    booking.catalog.lock_calendars, booking._refuse_collisions = _careless if naive else _careful
+    booking.catalog.locked_by_code, booking._refuse_collisions = _careless if naive else _careful
     with app.app_context():
         who = directory.actor_of_email(db.session(), "member@example.org")
         assert who
@@ -108,15 +106,11 @@ def _run(url: str, folder: str, attempts: Sequence[Attempt], pause: float, naive
     return told
 
 
-def _leave_unlocked(_session: Session, things: Iterable[Thing]) -> list[Thing]:
-    return list(things)
-
-
 def _look_away(*_: object) -> None:
     """The naive one has looked before."""
 
 
-_careless = _leave_unlocked, _look_away
+_careless = booking.catalog.things_by_code, _look_away
 
 
 def _try(who: Actor, attempt: Attempt, naive: bool) -> str:
