@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, text
 
-from benchmarks import loading, measures, report
+from benchmarks import loading, measures, pooling, report
 from benchmarks.measures import Figure, Weight
 from benchmarks.serving import serving
 from tests import servers
@@ -28,6 +28,7 @@ class Findings:
     figures: list[Figure] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
     imports: dict[str, float] = field(default_factory=dict)
+    prices: dict[str, float] = field(default_factory=dict)
     memory: list[float] = field(default_factory=list)
 
     def add(self, figure: Figure) -> Figure:
@@ -39,13 +40,13 @@ class Findings:
 def main() -> int:
     """Measure, print, and answer 1 when a target is missed."""
     args = _arguments()
-    folder = servers.make_run_folder()
+    folder = servers.make_run_folder(on_disk=True)
     try:
         findings = _measure(args, folder)
     finally:
         servers.end_run(folder)
     print()
-    return report.verdict(findings.figures, findings.weights, findings.imports, findings.memory)
+    return report.verdict(findings.figures, findings.weights, findings.imports, findings.prices, findings.memory)
 
 
 def _arguments() -> argparse.Namespace:
@@ -94,11 +95,21 @@ def _one(args: argparse.Namespace, findings: Findings, folder: Path, database: s
     if size == args.sizes[0]:
         for figure in measures.floor_insert(database, url, args.seconds):
             findings.add(figure)
+        timing = measures.calendar_service(app, town, 50)
+        findings.add(Figure(database, size, report.CALENDAR, 1, timing, 0.0))
     timing = measures.search_service(app, town, 200)
     findings.add(Figure(database, size, "search, service alone", 1, timing, 0.0))
     for what, timing in measures.series_service(app, town, 10):
         findings.add(Figure(database, size, what, 1, timing, 0.0))
+    if size == args.sizes[0]:
+        findings.prices[database] = pooling.import_seconds(url, folder)
+        print(f"# {database}: {pooling.LISTED} articles imported in {findings.prices[database]:.1f} s", flush=True)
+        with app.app_context(), measures.transaction() as session:
+            pooling.build(session, town.now)
     with serving("app", url, folder) as server:
+        if size == args.sizes[0]:
+            for what, timing in pooling.timings(server, measures.cookie(app), 40):
+                findings.add(Figure(database, size, what, 1, timing, 0.0))
         if database == args.databases[0]:
             findings.weights += measures.weights(size, town, app, server)
         for figure in measures.http(database, size, town, app, server, args.seconds):

@@ -31,7 +31,9 @@ from sharebank.app import create_app
 from sharebank.catalog.service import Wish
 from sharebank.core.db import db, transaction
 from sharebank.core.period import Period
-from sharebank.reservations import searching, series, series_booking
+from sharebank.reservations import feeds, feeds_reading, searching, series, series_booking
+from sharebank.reservations.calendar_models import CalendarFeed
+from sharebank.reservations.calendar_writing import calendar
 from sharebank.reservations.models import Reservation, Series
 from sharebank.reservations.series import SeriesAsk
 from sharebank.reservations.series_rules import MOST, Plan, read_rule
@@ -206,6 +208,28 @@ def series_service(app: Flask, town: Town, rounds: int) -> Iterator[tuple[str, T
         timing.elapsed = sum(timing.times)
     yield "series of 400, previewed", looked
     yield "series of 400, booked", booked
+
+
+def calendar_service(app: Flask, town: Town, rounds: int) -> Timing:
+    """A house's calendar as it is fetched again, its events written before: what a thousand of them take."""
+    timing = Timing()
+    with app.test_request_context():
+        with transaction() as session:
+            actor = directory.actor_of_email(session, STAFF)
+            assert actor is not None
+            _, secret = feeds.make(session, actor, "house", "MCNG", town.now)
+        for number in range(rounds + 1):
+            since = time.perf_counter()
+            opened = feeds.opened(db.session(), secret)
+            found, _ = feeds_reading.entries(db.session(), opened, "key", town.now, PARIS)
+            calendar(opened.kind, found, PARIS.key, town.now, whose=opened.kind)
+            if number:
+                timing.times.append((time.perf_counter() - since) * 1000 / len(found))
+            db.session().rollback()
+        with transaction() as session:
+            session.execute(delete(CalendarFeed))
+    timing.elapsed = sum(timing.times)
+    return timing
 
 
 def floor_page(folder: Path, url: str, seconds: float) -> Iterator[Figure]:

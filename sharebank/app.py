@@ -6,6 +6,7 @@ import gzip
 import logging
 import os
 import secrets
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -37,8 +38,11 @@ from sharebank.core.errors import N_, Refused
 from sharebank.core.health import bp as health
 from sharebank.core.models import Fact
 from sharebank.core.period import zone
+from sharebank.exchange import prices_of_file
 from sharebank.insurance.paper_views import bp as insurance
+from sharebank.orders import dispatch
 from sharebank.orders.pages import bp as orders
+from sharebank.orders.sending import letter_ended
 from sharebank.reservations import calendar_letters, charges, costs, handover_words, hooks, waiting
 from sharebank.reservations.pages import bp as reservations
 from sharebank.reservations.series_change_views import panel as series_panel
@@ -101,7 +105,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     hooks.panels[:] = [series_panel, costs.panel, handover_words.panel, agreements_panel]
     csrf.exempt(api)  # programs carry a token and no cookie
     csrf.exempt(stop_letters)  # so do mail programs: the token of RFC 8058 is in the address
-    app.extensions["letter_attachments"] = {"calendar": calendar_letters.attachment}
+    app.extensions["letter_attachments"] = {"calendar": calendar_letters.attachment, **dispatch.ATTACHMENTS}
+    app.extensions["letter_ended"] = {"order_to_supplier": letter_ended}
+    app.extensions["price_list_reader"] = prices_of_file
     app.extensions["watches"] = {"letters": letters_trouble}
     app.before_request(_gate)
     app.context_processor(_everywhere)
@@ -145,7 +151,12 @@ def _everywhere() -> dict[str, Any]:
 
 
 def _is_demo() -> bool:
-    return db.session().connection().execute(_DEMO).first() is not None
+    """Is all of this invented? Asked once a minute, not on every page: that changes with the whole database only."""
+    known, until = current_app.extensions.get("demo", (False, 0.0))
+    if time.monotonic() >= until:
+        known = db.session().connection().execute(_DEMO).first() is not None
+        current_app.extensions["demo"] = known, time.monotonic() + 60
+    return bool(known)
 
 
 _DEMO = select(Fact.name).where(Fact.name == "demo")

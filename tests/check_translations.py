@@ -2,12 +2,14 @@
 
 - every sentence marked in the code and templates has its French, with the same placeholders;
 - no French is left over from sentences that are gone;
+- what marks a sentence goes by a name the collector knows;
 - French typography: a no-break space before ; : ! ? » and after «, no straight apostrophe;
 - templates hold no visible text of their own.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import DEFAULT_KEYWORDS
 from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +37,8 @@ JINJA = re.compile(
     r"{%-?\s*trans\b.*?endtrans\s*-?%}|{%.*?%}|{{.*?}}",
     re.DOTALL,
 )
+# Besides babel's own words for it.
+MARKS = ("N_", "lazy_gettext")
 # Names, and signs that read the same in every language.
 SAME_EVERYWHERE = re.compile(r"sharebank|Français|English|[\W\d_]+|m²|px|JSON|API|OpenAPI|[A-Z]{2,}")
 
@@ -43,10 +48,25 @@ def extracted() -> Catalog:
     with tempfile.TemporaryDirectory() as folder:
         pot = Path(folder) / "messages.pot"
         command = ["-m", "babel.messages.frontend", "-q", "extract", "-F", "pyproject.toml"]
-        words = ["-k", "N_", "-k", "lazy_gettext", "-o", str(pot), "."]
+        words = [*(word for mark in MARKS for word in ("-k", mark)), "-o", str(pot), "."]
         subprocess.run([sys.executable, *command, *words], cwd=ROOT, check=True)
         with pot.open("rb") as file:
             return read_po(file)
+
+
+def unheard_marks() -> Iterator[str]:
+    """Functions that mark sentences under a name by which nothing is collected."""
+    known = {*DEFAULT_KEYWORDS, *MARKS}
+    for path in sorted((ROOT / "sharebank").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[tuple[str, str]] = []
+            if isinstance(node, ast.ImportFrom):
+                names = [(one.name, one.asname or one.name) for one in node.names]
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+                names = [(node.value.id, ast.unparse(target)) for target in node.targets]
+            for name, here in names:
+                if (name == "N_" or name.endswith("gettext")) and here not in known:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}: what {here}() says is not collected: call it _"
 
 
 def forms(message: Message) -> list[tuple[str, str]]:
@@ -118,7 +138,7 @@ def stray_texts() -> Iterator[str]:
 
 def main() -> int:
     """Print what is wrong; 0 when nothing is."""
-    wrong = [*wrong_sentences(), *stray_texts()]
+    wrong = [*unheard_marks(), *wrong_sentences(), *stray_texts()]
     print(*wrong, sep="\n")
     print(f"translations: {len(wrong)} wrong" if wrong else "translations: complete")
     return 1 if wrong else 0

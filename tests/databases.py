@@ -4,6 +4,7 @@ Fixtures, all per test and already migrated unless called empty; each is a SQLAl
 
 - `database_url`: the test runs once on each database (ids `sqlite`, `postgresql`)
 - `sqlite_url`, `postgres_url`: on that one only
+- `town_url`: of the worker's one database on SQLite or PostgreSQL, with the town of tests/world.py in it anew
 - `empty_database_url`, `empty_sqlite_url`, `empty_postgres_url`: without any table
 - `postgres_tools`: PostgreSQL's own client programs, of the server's version, come first on PATH
 - `chromium`: the path of a browser; the test is skipped, with the reason, where there is none
@@ -22,9 +23,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from sharebank.core import migrate
-from tests import servers
+from tests import servers, world
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
@@ -36,12 +38,15 @@ _OWNER = "SHAREBANK_TEST_OWNER"
 _numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """The process that leads the run makes its folder; xdist's workers inherit where it is."""
     if hasattr(config, "workerinput"):
         return
-    os.environ[_RUN] = str(servers.make_run_folder())
+    run = servers.make_run_folder()
+    os.environ[_RUN] = str(run)
     os.environ[_OWNER] = str(os.getpid())
+    config.option.basetemp = config.option.basetemp or run / "tmp"  # before pytest's own plugin reads it
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -88,6 +93,24 @@ def postgres_template(test_run: Path, postgres_server: Engine) -> str:
     return "migrated_template"
 
 
+@pytest.fixture(scope="session")
+def sqlite_town(sqlite_template: Path, test_run: Path) -> Path:
+    """A SQLite file with the small town, to copy."""
+    file = test_run / f"town.{os.getpid()}.template.db"
+    shutil.copyfile(sqlite_template, file)
+    _build_town(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_town(test_run: Path, postgres_server: Engine, postgres_template: str) -> str:
+    """The name of a PostgreSQL database with the small town, to create others from."""
+    name = f"town_template_{os.getpid()}"
+    _sql(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    _build_town(servers.postgres_url(test_run, name))
+    return name
+
+
 @pytest.fixture
 def empty_sqlite_url(tmp_path: Path) -> str:
     """A SQLite database that does not exist yet."""
@@ -121,6 +144,24 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=DATABASES)
+def town_url(request: pytest.FixtureRequest, test_run: Path) -> str:
+    """The worker's own database of this kind, as if only the town had ever been in it.
+
+    Always under the same name, so that one application can serve all tests.
+    """
+    if request.param == "sqlite":
+        file = test_run / f"town.{os.getpid()}.db"
+        for leftover in test_run.glob(f"{file.name}*"):
+            leftover.unlink()
+        shutil.copyfile(request.getfixturevalue("sqlite_town"), file)
+        return f"sqlite:///{file}"
+    name, server = f"town_{os.getpid()}", request.getfixturevalue("postgres_server")
+    _sql(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    _sql(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgres_town')}")
+    return servers.postgres_url(test_run, name)
+
+
+@pytest.fixture(params=DATABASES)
 def empty_database_url(request: pytest.FixtureRequest) -> str:
     """A database without tables, on each of the two."""
     name = {"sqlite": "empty_sqlite_url", "postgresql": "empty_postgres_url"}[request.param]
@@ -150,6 +191,13 @@ def chromium() -> str:
 def _migrate(url: str, run: Path) -> None:
     engine = create_engine(url, poolclass=NullPool)
     migrate.upgrade(engine, MIGRATIONS, backup_dir=run / "backups", now=datetime.now(UTC))
+    engine.dispose()
+
+
+def _build_town(url: str) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    with Session(engine) as session, session.begin():
+        world.build(session)
     engine.dispose()
 
 

@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("by_id", sa.Integer(), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["by_id"], ["user_account.id"], name=op.f("fk_price_list_by_id_user_account"), ondelete="SET NULL"
         ),
@@ -115,6 +116,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_price_list")),
         sa.UniqueConstraint("supplier_id", "version", name=op.f("uq_price_list_supplier_id_version")),
     )
+    op.create_table(
+        "price_draft",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("supplier_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["supplier_id"], ["supplier.id"], name=op.f("fk_price_draft_supplier_id_supplier"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user_account.id"], name=op.f("fk_price_draft_user_id_user_account"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_price_draft")),
+    )
+    op.create_index(op.f("ix_price_draft_supplier_id"), "price_draft", ["supplier_id"], unique=False)
     op.create_table(
         "group_order",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -134,6 +153,7 @@ def upgrade() -> None:
         sa.Column("notes", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("leaving", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("terms", sa.JSON(), nullable=False),
         sa.Column("pledge_version", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("invoice", sa.JSON(none_as_null=True), nullable=True),
@@ -193,6 +213,7 @@ def upgrade() -> None:
         sa.Column("act", sa.String(length=20), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("about", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["order_id"], ["group_order.id"], name=op.f("fk_order_event_order_id_group_order"), ondelete="CASCADE"
         ),
@@ -235,23 +256,48 @@ def upgrade() -> None:
     op.create_table(
         "order_payment",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("order_id", sa.Integer(), nullable=False),
+        sa.Column("order_id", sa.Integer(), nullable=True),
         sa.Column("payer_id", sa.Integer(), nullable=False),
         sa.Column("payee_id", sa.Integer(), nullable=True),
         sa.Column("cents", sa.Integer(), nullable=False),
+        sa.Column("paid_on", sa.Date(), nullable=False),
         sa.Column("note", sa.String(length=300), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("at", INSTANT, nullable=False),
+        sa.Column("undone_at", INSTANT, nullable=True),
+        sa.Column("undone_by_id", sa.Integer(), nullable=True),
+        sa.Column("undone_why", sa.String(length=300), server_default="", nullable=False),
         sa.CheckConstraint("cents > 0", name=op.f("ck_order_payment_cents")),
         sa.ForeignKeyConstraint(
             ["order_id"], ["group_order.id"], name=op.f("fk_order_payment_order_id_group_order"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(["payee_id"], ["organisation.id"], name=op.f("fk_order_payment_payee_id_organisation")),
         sa.ForeignKeyConstraint(["payer_id"], ["organisation.id"], name=op.f("fk_order_payment_payer_id_organisation")),
+        sa.ForeignKeyConstraint(
+            ["undone_by_id"], ["user_account.id"], name=op.f("fk_order_payment_undone_by_id_user_account")
+        ),
         sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_order_payment_user_id_user_account")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_payment")),
     )
     op.create_index(op.f("ix_order_payment_order_id"), "order_payment", ["order_id"], unique=False)
+    op.create_table(
+        "order_arrival",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("order_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("note", sa.String(length=500), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["group_order.id"], name=op.f("fk_order_arrival_order_id_group_order"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user_account.id"], name=op.f("fk_order_arrival_user_id_user_account"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_arrival")),
+    )
+    op.create_index(op.f("ix_order_arrival_order_id"), "order_arrival", ["order_id"], unique=False)
     op.create_table(
         "order_photo",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -283,16 +329,68 @@ def upgrade() -> None:
         sa.UniqueConstraint("order_id", "act", "number", name=op.f("uq_order_version_order_id_act_number")),
     )
     op.create_table(
+        "order_paper",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("order_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["group_order.id"], name=op.f("fk_order_paper_order_id_group_order"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_paper")),
+        sa.UniqueConstraint("order_id", "version", name=op.f("uq_order_paper_order_id_version")),
+    )
+    op.create_table(
+        "order_file",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("form", sa.String(length=10), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["paper_id"], ["order_paper.id"], name=op.f("fk_order_file_paper_id_order_paper"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_file")),
+        sa.UniqueConstraint("paper_id", "form", name=op.f("uq_order_file_paper_id_form")),
+    )
+    op.create_table(
+        "order_sending",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("order_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("how", sa.String(length=5), nullable=False),
+        sa.Column("address", sa.String(length=254), server_default="", nullable=False),
+        sa.Column("words", sa.Text(), server_default="", nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("done_at", INSTANT, nullable=True),
+        sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.CheckConstraint("how IN ('email', 'hand')", name=op.f("ck_order_sending_how")),
+        sa.CheckConstraint("state IN ('waiting', 'taken', 'dead', 'withdrawn')", name=op.f("ck_order_sending_state")),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["group_order.id"], name=op.f("fk_order_sending_order_id_group_order"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["paper_id"], ["order_paper.id"], name=op.f("fk_order_sending_paper_id_order_paper")),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user_account.id"], name=op.f("fk_order_sending_user_id_user_account"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_sending")),
+    )
+    op.create_index(op.f("ix_order_sending_order_id"), "order_sending", ["order_id"], unique=False)
+    op.create_table(
         "order_adjustment",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("order_id", sa.Integer(), nullable=False),
         sa.Column("item_id", sa.Integer(), nullable=False),
         sa.Column("organisation_id", sa.Integer(), nullable=False),
         sa.Column("units", sa.Integer(), nullable=False),
-        sa.Column("why", sa.String(length=300), nullable=False),
-        sa.Column("user_id", sa.Integer(), nullable=False),
-        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("event_id", sa.Integer(), nullable=False),
         sa.CheckConstraint("units <> 0", name=op.f("ck_order_adjustment_units")),
+        sa.ForeignKeyConstraint(
+            ["event_id"], ["order_event.id"], name=op.f("fk_order_adjustment_event_id_order_event"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["item_id"], ["order_item.id"], name=op.f("fk_order_adjustment_item_id_order_item"), ondelete="CASCADE"
         ),
@@ -302,11 +400,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisation.id"], name=op.f("fk_order_adjustment_organisation_id_organisation")
         ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["user_account.id"], name=op.f("fk_order_adjustment_user_id_user_account")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_adjustment")),
     )
+    op.create_index(op.f("ix_order_adjustment_event_id"), "order_adjustment", ["event_id"], unique=False)
     op.create_index(op.f("ix_order_adjustment_order_id"), "order_adjustment", ["order_id"], unique=False)
     op.create_table(
         "pledge",

@@ -70,6 +70,8 @@ HOUSE: dict[str, Callable[[Actor, int], bool]] = {
     "overrule": lambda actor, house_id: house_id in actor.staff_ids,
     # Group orders delivered there, and the suppliers they go to.
     "run_orders": _staff_of,
+    # What it paid, and was paid, for them.
+    "note_payments": _staff_of,
 }
 
 
@@ -152,7 +154,21 @@ ORDER: dict[str, Callable[[Actor, Order], bool]] = {
     # What is being prepared is for those who prepare it; afterwards everyone may look, who may join is the order's say.
     "see": lambda actor, order: order.state != "draft" or _runs(actor, order),
     "run": _runs,
+    # What each organisation takes and owes, by name: the houses' staff's. Others see their own, and the sums.
+    "see_all": lambda actor, order: _runs(actor, order) or bool(actor.staff_ids),
 }
+
+
+# Suppliers are the cooperation's: whoever runs orders anywhere looks after them.
+SUPPLIERS: dict[str, Callable[[Actor], bool]] = {
+    "see": lambda actor: actor.admin or bool(actor.staff_ids),
+    "edit": lambda actor: actor.admin or bool(actor.staff_ids),
+}
+
+
+def may_suppliers(actor: Actor, act: str) -> bool:
+    """May the actor do this with suppliers and their prices?"""
+    return SUPPLIERS[act](actor)
 
 
 def may_order(actor: Actor, act: str, order: Order) -> bool:

@@ -75,6 +75,12 @@ def once(
     return status, body
 
 
+def keep(session: Session, actor: Actor, key: str, body: bytes) -> None:
+    """What came of it after it was stored: the same key answers this from now on."""
+    own = (_row.user_id == actor.user_id, _row.key == key)
+    session.connection().execute(update(IdempotentAnswer).where(*own).values(body=body.decode()))
+
+
 def forget_old(session: Session, now: datetime) -> int:
     """Drop the answers kept long enough; returns how many."""
     gone = session.connection().execute(delete(IdempotentAnswer).where(_row.created_at <= now - KEPT))

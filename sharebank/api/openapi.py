@@ -11,13 +11,17 @@ from typing import Any
 from flask_babel import gettext
 
 from sharebank import api
-from sharebank.api.schemas import ANSWERS, BODIES, MEANINGS, Schema
-from sharebank.api.table import CALLS, GROUPS, PROBLEMS, STATUS_MEANINGS, Call, ref
+from sharebank.api import order_shapes, schemas
+from sharebank.api.schemas import MEANINGS
+from sharebank.api.shapes import Call, Schema, ref
+from sharebank.api.table import CALLS, GROUPS, PROBLEMS, STATUS_MEANINGS
 from sharebank.core.errors import Refused
 
 __all__ = ["PROBLEMS", "as_json", "build", "for_people", "problems_for_people"]
 
 BASE = "/api/v1"
+BODIES = schemas.BODIES | order_shapes.BODIES
+ANSWERS = schemas.ANSWERS | order_shapes.ANSWERS
 
 
 def _operation(call: Call) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def _operation(call: Call) -> dict[str, Any]:
             "name": name,
             "in": "query",
             "required": name in call.required,
-            "description": MEANINGS[name],
+            "description": (MEANINGS | dict(call.meanings))[name],
             "schema": schema,
         }
         for name, schema in (call.query or {}).items()
@@ -116,8 +120,10 @@ def for_people() -> list[tuple[str, list[dict[str, Any]]]]:
                 "method": call.method.upper(),
                 "path": BASE + call.path,
                 "summary": gettext(call.summary),
-                "query": _fields(call.query or {}, call.required),
-                "body": _fields(BODIES[call.body]["properties"], BODIES[call.body]["required"]) if call.body else [],
+                "query": _fields(call, call.query or {}, call.required),
+                "body": _fields(call, BODIES[call.body]["properties"], BODIES[call.body]["required"])
+                if call.body
+                else [],
                 "status": call.status,
                 "refusals": [(status, gettext(STATUS_MEANINGS[status])) for status in call.refusals],
             }
@@ -130,9 +136,14 @@ def problems_for_people() -> list[tuple[type[Refused], str]]:
     return [(refused, re.sub(r"%\(\w+\)s", "…", gettext(refused.sentence))) for refused in PROBLEMS]
 
 
-def _fields(properties: dict[str, Schema], required: Sequence[str]) -> list[dict[str, Any]]:
+def _body_fields(call: Call) -> list[dict[str, Any]]:
+    return _fields(call, BODIES[call.body]["properties"], BODIES[call.body]["required"]) if call.body else []
+
+
+def _fields(call: Call, properties: dict[str, Schema], required: Sequence[str]) -> list[dict[str, Any]]:
+    meanings = MEANINGS | dict(call.meanings)
     return [
-        {"name": name, "shape": _shape(schema), "required": name in required, "meaning": gettext(MEANINGS[name])}
+        {"name": name, "shape": _shape(schema), "required": name in required, "meaning": gettext(meanings[name])}
         for name, schema in properties.items()
     ]
 

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from sharebank.api.shapes import (
+    ANY_TEXT,
+    CODE,
+    COUNT,
+    DAY,
+    FLAG,
+    INSTANT,
+    LIST_QUERY,
+    MAX_UNITS,
+    UTC_INSTANT,
+    Schema,
+    choice,
+    many,
+    maybe,
+    text,
+    thing,
+    whole,
+)
 from sharebank.core.errors import N_
 from sharebank.insurance.rules import KINDS as COVERAGE_KINDS
 from sharebank.lending.kinds import UNDERTAKINGS
@@ -11,70 +27,9 @@ from sharebank.notifications.outbox import STATES as LETTER_STATES
 from sharebank.reservations.series_rules import FREQUENCIES
 from sharebank.reservations.series_rules import MOST as MOST_DATES
 
-Schema = dict[str, Any]
-
-MAX_UNITS = 1_000_000
 MAX_LINES = 100
-MAX_LIMIT = 200
-LIMIT = 50
-MAX_BODY = 128 * 1024
-"""Bytes; a hundred lines with every field as long as it may be take a fifth of it."""
 STATES = ["requested", "approved", "collected", "returned", "declined", "cancelled", "expired"]
 KINDS = ["room", "vehicle", "equipment"]
-
-# What comes in may carry any offset, what goes out is UTC.
-INSTANT: Schema = {
-    "type": "string",
-    "format": "date-time",
-    "pattern": r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$",
-    "examples": ["2026-11-28T14:00:00+01:00"],
-}
-UTC_INSTANT: Schema = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
-
-
-DAY: Schema = {"type": "string", "format": "date", "pattern": r"^\d{4}-\d\d-\d\d$", "examples": ["2026-12-31"]}
-
-
-def text(maximum: int, minimum: int = 1, **more: Any) -> Schema:
-    """A bounded text."""
-    return {"type": "string", "minLength": minimum, "maxLength": maximum, **more}
-
-
-def whole(minimum: int, maximum: int, **more: Any) -> Schema:
-    """A bounded whole number."""
-    return {"type": "integer", "minimum": minimum, "maximum": maximum, **more}
-
-
-def choice(options: list[str]) -> Schema:
-    """One word of a few."""
-    return {"type": "string", "enum": options}
-
-
-def thing(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
-    """An object that has these properties and no other."""
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-
-
-def many(items: Schema, **more: Any) -> Schema:
-    """A list."""
-    return {"type": "array", "items": items, **more}
-
-
-def maybe(schema: Schema) -> Schema:
-    """The same, or null."""
-    return {**schema, "type": [schema["type"], "null"]}
-
-
-def page_of(items: Schema) -> Schema:
-    """A page of a list."""
-    return thing({"items": many(items), "next": {"type": ["string", "null"]}})
-
-
-CODE = text(20)
-ANY_TEXT: Schema = {"type": "string"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-FLAG: Schema = {"type": "boolean"}
 
 # -- what comes in --------------------------------------------------------------------------------
 
@@ -135,10 +90,6 @@ BODIES: dict[str, Schema] = {
     "Reason": thing({"why": text(1000, minimum=0), "override": text(300, minimum=0)}, optional=("why", "override")),
 }
 
-LIST_QUERY: dict[str, Schema] = {
-    "limit": whole(1, MAX_LIMIT, default=LIMIT),
-    "cursor": text(200),
-}
 RESOURCES_QUERY: dict[str, Schema] = {
     "kind": choice(KINDS),
     "house": CODE,

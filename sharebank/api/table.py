@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-
+from sharebank.api.order_table import ORDER_CALLS, ORDER_PROBLEMS, ORDERS
 from sharebank.api.problems import Invalid, KeyReused, NotJson, NoToken, TooLarge, WrongMediaType
 from sharebank.api.schemas import (
     ACTS,
@@ -14,46 +11,16 @@ from sharebank.api.schemas import (
     LETTERS_QUERY,
     RESERVATIONS_QUERY,
     RESOURCES_QUERY,
-    Schema,
-    many,
-    page_of,
 )
+from sharebank.api.shapes import Call, many, page_of, ref
 from sharebank.core.errors import N_, Busy, NotAllowed, NotFound, Refused
 from sharebank.core.period import EndsBeforeStart
 from sharebank.insurance import rules as insurance
 from sharebank.reservations import rules, series, series_booking, series_refusals, states
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: what it is for, what it takes, what it answers, and with which statuses it may refuse."""
-
-    group: str
-    method: str
-    path: str
-    name: str
-    summary: str
-    answer: Schema
-    query: dict[str, Schema] | None = None
-    required: Sequence[str] = ()
-    body: str = ""
-    body_required: bool = False
-    status: int = 200
-    refusals: Sequence[int] = (401, 422)
-
-    @property
-    def in_path(self) -> list[str]:
-        """The parts of the path that the caller fills in."""
-        return re.findall(r"{(\w+)}", self.path)
-
-
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 CATALOGUE, LOANS, DEADLINES = N_("Resources"), N_("Reservations"), N_("Deadlines")
 LETTERS, ITSELF = N_("Letters"), N_("This description")
-GROUPS = (CATALOGUE, LOANS, DEADLINES, LETTERS, ITSELF)
+GROUPS = (CATALOGUE, LOANS, ORDERS, DEADLINES, LETTERS, ITSELF)
 ACT_SUMMARIES = {
     "approve": N_("Say yes to a request."),
     "decline": N_("Say no to a request, and why."),
@@ -147,6 +114,7 @@ CALLS = (
         )
         for act in ACTS
     ),
+    *ORDER_CALLS,
     Call(
         DEADLINES,
         "get",
@@ -214,6 +182,7 @@ PROBLEMS: tuple[type[Refused], ...] = (
     insurance.InsuranceNotBegun,
     insurance.CertificateMissing,
     insurance.CertificateLapses,
+    *ORDER_PROBLEMS,
 )
 """Every refusal of the API; the `type` of a problem is a link to its place in the page for people."""
 

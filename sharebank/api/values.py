@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from sharebank.api.problems import Invalid, NotJson, TooLarge, Wrong, WrongMediaType
-from sharebank.api.schemas import DAY, INSTANT, MAX_BODY, Schema
+from sharebank.api.shapes import DAY, INSTANT, MAX_BODY, Schema
 from sharebank.core.errors import N_
 
 YEARS = range(2000, 2101)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from flask import Response, render_template, request, url_for
 
 from sharebank.accounts.letters import managed_letters
-from sharebank.api import loans, openapi, series
+from sharebank.api import loans, openapi, orders, series
 from sharebank.api.answers import coverage_out, dumps, letter_out, offer_out, resource_out, use_out
 from sharebank.api.calls import answer, bp, call, me, period_of, span
 from sharebank.api.schemas import BUSY_QUERY, COVERAGES_QUERY, LETTERS_QUERY, RESOURCES_QUERY
@@ -21,7 +21,7 @@ from sharebank.core.period import to_local
 from sharebank.insurance import service as insurance
 from sharebank.reservations import availability, searching
 
-__all__ = ["bp", "loans", "series"]  # whose calls stand in modules of their own
+__all__ = ["bp", "loans", "orders", "series"]  # whose calls stand in modules of their own
 
 BUSY_DAYS = 400
 TOO_WIDE = N_("At most %(days)s days.")

@@ -163,19 +163,36 @@ def _turn(engine: Engine) -> Iterator[None]:
         os.close(patience)
 
 
+_stepped_aside = 0
+"""Threads of this process that wait for the file, or have it already, without their turn; read and written with it."""
+
+
 def _wait(handle: int, patience: int) -> None:
     """Wait for one's turn to write: with the process, behind another page; aside, behind what may take long.
 
     Stepping aside each time would let the others of this process in, and the lock would then wait for the interpreter.
+    But behind one that stepped aside all do: it may have the file by now and want its turn back, which we hold.
     """
+    global _stepped_aside
+    if not _stepped_aside and not _somebody_long(patience):
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        return
+    _stepped_aside += 1
     try:
-        fcntl.flock(patience, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        fcntl.flock(patience, fcntl.LOCK_UN)
-    except BlockingIOError:
         with turns.aside():
             fcntl.flock(handle, fcntl.LOCK_EX)
-    else:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    finally:
+        _stepped_aside -= 1
+
+
+def _somebody_long(patience: int) -> bool:
+    """Does somebody write, or wait to, who may take long?"""
+    try:
+        fcntl.flock(patience, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(patience, fcntl.LOCK_UN)
+    return False
 
 
 @contextmanager

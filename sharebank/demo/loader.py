@@ -20,6 +20,7 @@ from sharebank.core.errors import N_, Refused
 from sharebank.core.models import Fact
 from sharebank.core.period import to_local
 from sharebank.demo.calendar import moved_attributes, moved_day, moved_period, moved_rule, weeks_since
+from sharebank.demo.orders import load_orders
 from sharebank.exchange import import_bytes
 from sharebank.insurance.models import SeenPaper
 
@@ -92,10 +93,11 @@ def is_empty(session: Session) -> bool:
     return session.scalar(select(Organisation.id).limit(1)) is None
 
 
-def load(session: Session, now: datetime, tz: ZoneInfo) -> dict[str, Any]:
+def load(session: Session, now: datetime, tz: ZoneInfo, *, all_open: bool = False) -> dict[str, Any]:
     """Load every file with its dates moved to now, and say who may sign in; raises NotEmpty.
 
     `{"password", "weeks", "people": [{"email", "role", "organisation"}]}`, which the fact `demo` keeps as JSON.
+    With `all_open` every group order still takes pledges.
     """
     if not is_empty(session):
         raise NotEmpty
@@ -103,6 +105,7 @@ def load(session: Session, now: datetime, tz: ZoneInfo) -> dict[str, Any]:
     for kind, path, move in files():
         import_bytes(session, kind, path.name, _moved(path, move, weeks, tz), now, tz)
     _note_papers(session, weeks)
+    load_orders(session, now, weeks, tz, all_open=all_open)
     session.execute(update(User).values(password_hash=HASHER.hash(PASSWORD)))
     demo = {"password": PASSWORD, "weeks": weeks, "people": [_first(session, role) for role in ROLES]}
     session.add(Fact(name="demo", value=json.dumps(demo)))

@@ -7,9 +7,10 @@ from sharebank.exchange.deadlines import INSURANCE
 from sharebank.exchange.loans import RESERVATIONS
 from sharebank.exchange.people import HOUSES, ORGANISATIONS, USERS
 from sharebank.exchange.pledges import PLEDGES
+from sharebank.exchange.prices import PRICE_LIST
 from sharebank.exchange.refusals import UnknownKind, short
 from sharebank.exchange.series import SERIES
-from sharebank.exchange.suppliers import PRICE_LIST, SUPPLIERS
+from sharebank.exchange.suppliers import SUPPLIERS
 from sharebank.exchange.things import RESOURCES, RULE_SETS
 
 # In the order in which they build on each other.

@@ -28,6 +28,10 @@ class CannotAttach(ValueError):
     """A name, kind or size no letter may carry."""
 
 
+class NotReady(Exception):
+    """What goes along cannot be made just now: the letter is tried again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file of a letter; `parameters` are those of its media type."""

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from config import read_mail_url
 from sharebank.core.db import db, transaction
+from sharebank.core.turns import aside
 from sharebank.notifications.models import AddressTrouble, Letter
 from sharebank.notifications.rules import LEASE, PAUSES
+from sharebank.notifications.service import Ended
 from sharebank.notifications.transport import NotSent, Send, TurnedAway, Unreachable, opened
 from sharebank.notifications.writing import Unwritable, Written, write_out
 
 log = logging.getLogger(__name__)
+SHORT_SECONDS = 8
+"""How long a mail server may keep somebody who waits for a page."""
 
 _COLUMNS = (
     Letter.id,
@@ -71,10 +75,21 @@ def deliver(app: Flask, now: datetime, limit: int = 200) -> dict[str, int]:
     return counts
 
 
-def _deliver_one(app: Flask, send: Send, moment: Callable[[], datetime]) -> tuple[str, Exception | None]:
+def deliver_now(app: Flask, about: str, now: datetime) -> str:
+    """Try the letter whose key begins with `about` at once, while somebody waits: `sent`, `failed` or `dead`.
+
+    Empty when it is not due, or another process has it. What fails is tried again like any other.
+    """
+    with aside(), opened(read_mail_url(app.config["SHAREBANK_MAIL_URL"], Path("/")), SHORT_SECONDS) as send:
+        return _deliver_one(app, send, lambda: now, func.substr(Letter.key, 1, len(about)) == about)[0]
+
+
+def _deliver_one(
+    app: Flask, send: Send, moment: Callable[[], datetime], *which: ColumnElement[bool]
+) -> tuple[str, Exception | None]:
     """One letter: what became of it, and what went wrong; empty when none is left."""
     with transaction() as session:
-        letter = _claim(session, moment())
+        letter = _claim(session, moment(), *which)
     if letter is None:
         return "", None
     written: Written | None = None
@@ -89,7 +104,10 @@ def _deliver_one(app: Flask, send: Send, moment: Callable[[], datetime]) -> tupl
         log.exception("letter %s could not be sent", letter.id)
         error = trouble
     with transaction() as session:
-        return _mark(session, letter, written, error, moment()), error
+        outcome, ours = _mark(session, letter, written, error, moment())
+        if ours and outcome != "failed":
+            _tell(app, session, letter, Ended(outcome == "sent", str(error or ""), moment()))
+    return outcome, error
 
 
 # -- claiming ------------------------------------------------------------------------------------
@@ -111,9 +129,9 @@ def _take_from_the_dead(session: Session, now: datetime) -> None:
     session.execute(update(Letter).where(*lost).values(state="queued", leased_until=None))
 
 
-def _claim(session: Session, now: datetime) -> Any:
+def _claim(session: Session, now: datetime, *which: ColumnElement[bool]) -> Any:
     """Take the letter that has waited longest for ourselves, or None when none is left."""
-    queued = (Letter.state == "queued", Letter.due_at <= now)
+    queued = (Letter.state == "queued", Letter.due_at <= now, *which)
     first = (
         select(Letter.id).where(*queued).order_by(Letter.due_at, Letter.id).limit(1).with_for_update(skip_locked=True)
     )
@@ -129,8 +147,10 @@ def _claim(session: Session, now: datetime) -> Any:
 # -- marking -------------------------------------------------------------------------------------
 
 
-def _mark(session: Session, letter: Any, written: Written | None, error: Exception | None, now: datetime) -> str:
-    """Note what became of a letter: `sent`, `failed` (it will be tried again) or `dead`."""
+def _mark(
+    session: Session, letter: Any, written: Written | None, error: Exception | None, now: datetime
+) -> tuple[str, bool]:
+    """Note what became of a letter: `sent`, `failed` (it will be tried again) or `dead`; and whether it was ours."""
     values: dict[str, Any] = {"leased_until": None, "error": str(error)[:1000] if error else None}
     match error:
         case None:
@@ -160,5 +180,25 @@ def _mark(session: Session, letter: Any, written: Written | None, error: Excepti
         values |= {"subject": written.subject, "text": written.text, "html": written.html}
     # Whoever was so slow that another took the letter over leaves the marking to that one.
     mine = (Letter.id == letter.id, Letter.state == "sending", Letter.attempts == letter.attempts)
-    session.execute(update(Letter).where(*mine).values(**values).execution_options(synchronize_session=False))
-    return outcome
+    marked = update(Letter).where(*mine).values(**values).returning(Letter.id)
+    ours = session.execute(marked.execution_options(synchronize_session=False)).first() is not None
+    return outcome, ours
+
+
+Listener = Callable[[Session, Mapping[str, Any], Ended], None]
+"""(the marking transaction, the letter's facts, what became of it); see `_tell`."""
+
+
+def _tell(app: Flask, session: Session, letter: Any, ended: Ended) -> None:
+    """A room that acts on what became of its letter says so in `app.extensions["letter_ended"]`, by template.
+
+    What it does is stored with the mark, or undone by itself: the letter has left and must not leave again.
+    """
+    listener: Listener | None = app.extensions.get("letter_ended", {}).get(letter.template)
+    if listener is None:
+        return
+    try:
+        with session.begin_nested():
+            listener(session, letter.facts, ended)
+    except Exception:
+        log.exception("nobody could act on what became of letter %s", letter.id)

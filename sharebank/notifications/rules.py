@@ -15,6 +15,8 @@ class Kind(NamedTuple):
     undoable: bool = False
     attach: tuple[str, ...] = ()
     """Names of what is made when it is written out (`attachments.Maker`)."""
+    again: bool = True
+    """May it be tried again from the outbox, once dead? Else its room does that, with what holds by then."""
 
 
 ACCOUNT = "account"
@@ -71,10 +73,14 @@ LETTERS: Mapping[str, Kind] = {
     "series_released": Kind(NEWS, attach=CALENDAR),
     "order_reminder": Kind(ACT),
     "order_closed": Kind(NEWS),
+    "order_to_check": Kind(ACT),
     "order_extended": Kind(NEWS),
+    "order_changed": Kind(NEWS),
     "order_cancelled": Kind(ACT),
     "order_received": Kind(ACT),
     "order_settled": Kind(ACT),
+    "order_to_supplier": Kind(ACT, attach=("order_pdf", "order_xlsx", "order_csv"), again=False),
+    "order_not_sent": Kind(ACT),
     "digest": Kind(NEWS),
 }
 
@@ -102,7 +108,8 @@ def optional(template: str) -> bool:
 
 def can_go_again(template: str, state: str) -> bool:
     """A dead letter can be tried again, unless it held a secret link: that is gone, a new one must be asked for."""
-    return state == "dead" and template in LETTERS and LETTERS[template].weight != ACCOUNT
+    kind = LETTERS.get(template)
+    return state == "dead" and kind is not None and kind.weight != ACCOUNT and kind.again
 
 
 # -- the daily letter ----------------------------------------------------------------------------

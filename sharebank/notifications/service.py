@@ -35,6 +35,15 @@ class Recipient:
     letters: str = "at_once"
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a letter: the mail server took it, or it was given up and why."""
+
+    taken: bool
+    error: str
+    at: datetime
+
+
 def post(
     session: Session,
     key: str,
@@ -93,3 +102,9 @@ def withdraw(session: Session, about: str) -> set[tuple[str, str]]:
             bare = update(Letter).where(Letter.id == row.id).values(facts=kept)
             session.execute(bare.execution_options(synchronize_session=False))
     return {(row.template, row.to_address) for row in rows}
+
+
+def hurry(session: Session, about: str, now: datetime) -> None:
+    """Let the letters whose key begins with `about` leave now rather than when the next try is due."""
+    waiting = (Letter.state == "queued", func.substr(Letter.key, 1, len(about)) == about)
+    session.execute(update(Letter).where(*waiting).values(due_at=now).execution_options(synchronize_session=False))

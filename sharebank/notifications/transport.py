@@ -34,13 +34,13 @@ class TurnedAway(NotSent):
 
 
 @contextmanager
-def opened(mail: MailFolder | MailServer) -> Iterator[Send]:
+def opened(mail: MailFolder | MailServer, timeout: float = TIMEOUT_SECONDS) -> Iterator[Send]:
     """A way out for several letters; a server is met at the first letter."""
     if isinstance(mail, MailFolder):
         mail.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         yield lambda message, name: _put(mail.directory / f"{name}.eml", message)
         return
-    server = _Server(mail)
+    server = _Server(mail, timeout)
     try:
         yield server.send
     finally:
@@ -72,8 +72,9 @@ def _said(error: Exception) -> str:
 class _Server:
     """One conversation with an SMTP server, begun anew when it broke."""
 
-    def __init__(self, mail: MailServer) -> None:
+    def __init__(self, mail: MailServer, timeout: float) -> None:
         self.mail = mail
+        self.timeout = timeout
         self.talk: smtplib.SMTP | None = None
 
     def send(self, message: EmailMessage, _name: str) -> None:
@@ -112,9 +113,9 @@ class _Server:
     def _connect(self) -> smtplib.SMTP:
         mail, context = self.mail, ssl.create_default_context()
         if mail.tls == "tls":
-            talk: smtplib.SMTP = smtplib.SMTP_SSL(mail.host, mail.port, timeout=TIMEOUT_SECONDS, context=context)
+            talk: smtplib.SMTP = smtplib.SMTP_SSL(mail.host, mail.port, timeout=self.timeout, context=context)
         else:
-            talk = smtplib.SMTP(mail.host, mail.port, timeout=TIMEOUT_SECONDS)
+            talk = smtplib.SMTP(mail.host, mail.port, timeout=self.timeout)
         if mail.tls == "starttls":
             talk.starttls(context=context)
         if mail.user is not None:

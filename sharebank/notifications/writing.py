@@ -21,7 +21,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from sharebank.core.period import Period
 from sharebank.core.web import absolute
-from sharebank.notifications.attachments import Attachment, attach
+from sharebank.notifications.attachments import Attachment, NotReady, attach
 from sharebank.notifications.rules import LETTERS, header_text, is_address, one_line, optional, readable
 from sharebank.notifications.transport import WIRE
 
@@ -44,11 +44,11 @@ class Written:
 
 
 def write_out(app: Flask, letter: Any) -> Written:
-    """The letter in its reader's language; links begin with SHAREBANK_BASE_URL. Raises Unwritable."""
+    """The letter in its reader's language; links begin with SHAREBANK_BASE_URL. Raises Unwritable or NotReady."""
     try:
         written = _written(app, letter)
         _prove(written.message, letter.to_address)
-    except Unwritable:
+    except (Unwritable, NotReady):
         raise
     except Exception as error:  # a template, a fact or a header that is wrong: whatever it is, only this letter's
         raise Unwritable(f"{type(error).__name__}: {error}") from error
@@ -133,6 +133,9 @@ def _message(
     message["Date"] = format_datetime(letter.created_at.astimezone(UTC))
     message["Message-ID"] = f"<{letter.message_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
+    answers = str(letter.facts.get("answers_to", ""))
+    if is_address(answers):
+        message["Reply-To"] = Address(addr_spec=answers)
     if stop:
         message["List-Unsubscribe"] = f"<{stop}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058

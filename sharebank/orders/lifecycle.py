@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -12,22 +14,32 @@ from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.accounts.permissions import may_order, require
-from sharebank.core.errors import NotFound
-from sharebank.notifications.service import Recipient, post
-from sharebank.orders.models import GroupOrder, OrderEvent, OrderVersion, Pledge
+from sharebank.core.errors import N_, NotFound, Refused
+from sharebank.notifications.service import Recipient, post, withdraw
+from sharebank.orders.life_models import OrderEvent, OrderSending, OrderVersion
+from sharebank.orders.models import GroupOrder, Pledge
 from sharebank.orders.pledging import change_stamp, joins
 from sharebank.orders.reading import reckon, supplier_terms
-from sharebank.orders.rules.states import ClosesTooEarly, reminder_due, transition
+from sharebank.orders.rules.states import ClosesTooEarly, OrderLeaving, reminder_due, transition
 from sharebank.orders.summary import money, summary
 
 
-def locked(session: Session, actor: Actor, code: str) -> GroupOrder:
-    """The order under its lock, for whoever runs it; raises NotFound or NotAllowed."""
+class NothingToOrder(Refused):
+    """An order that opens has articles."""
+
+    code = "no_articles"
+    sentence = N_("Choose at least one article before the order opens.")
+
+
+def locked(session: Session, actor: Actor, code: str, *, leaving: bool = False) -> GroupOrder:
+    """The order under its lock, for whoever runs it; raises NotFound, NotAllowed, or OrderLeaving unless `leaving`."""
     query = select(GroupOrder).where(GroupOrder.code == code).with_for_update()
     order = session.scalar(query.execution_options(populate_existing=True))
     if order is None or not may_order(actor, "see", order):
         raise NotFound
     require(may_order(actor, "run", order))
+    if order.leaving and not leaving:
+        raise OrderLeaving
     return order
 
 
@@ -43,6 +55,8 @@ def change(
     """Open, extend, close, reopen or cancel; raises NotFound, NotAllowed, WrongOrderState and the like."""
     order = locked(session, actor, code)
     target = transition(act, order.state, why)
+    if act == "open" and not order.items:
+        raise NothingToOrder
     if target == "open":
         order.closes_at = closes_at or order.closes_at
         if order.closes_at <= now:
@@ -52,9 +66,19 @@ def change(
 
 
 def step(
-    session: Session, order: GroupOrder, act: str, target: str, user_id: int | None, now: datetime, why: str = ""
+    session: Session,
+    order: GroupOrder,
+    act: str,
+    target: str,
+    user_id: int | None,
+    now: datetime,
+    why: str = "",
+    more: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
-    """Move an order on: the event, what it was until then when it goes back, the letters."""
+    """Move an order on: the event, what it was until then when it goes back, the letters.
+
+    `more`: what the letter to one organisation says besides, by its code.
+    """
     if act == "reopen":
         keep(session, order, order.state, now)
         if target == "open":
@@ -62,12 +86,23 @@ def step(
                 item.ordered = item.ordered_price = item.received = item.invoiced_price = None
                 item.damaged = 0
             order.invoice = None
+    if act in ("reopen", "cancel"):
+        _hold_back(session, order, now)
     if act == "open":
         order.terms = supplier_terms(order)
     order.state, order.pledge_version = target, change_stamp()
     order.events.append(OrderEvent(at=now, user_id=user_id, act=act, state=target, why=why.strip()))
     session.flush()
-    tell(session, order, act, now, why.strip())
+    tell(session, order, act, now, why.strip(), more)
+    if act == "close" and user_id is None:
+        _call_coordinator(session, order, now)
+
+
+def _hold_back(session: Session, order: GroupOrder, now: datetime) -> None:
+    """What was to be sent once more is not to leave any more."""
+    withdraw(session, f"order:{order.code}:send:")
+    waiting = (OrderSending.order_id == order.id, OrderSending.state == "waiting")
+    session.execute(update(OrderSending).where(*waiting).values(state="withdrawn", done_at=now))
 
 
 def keep(session: Session, order: GroupOrder, act: str, now: datetime) -> OrderVersion:
@@ -93,16 +128,58 @@ _TOLD = {
 }
 
 
-def tell(session: Session, order: GroupOrder, act: str, now: datetime, why: str = "") -> None:
+def tell(
+    session: Session,
+    order: GroupOrder,
+    act: str,
+    now: datetime,
+    why: str = "",
+    more: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> None:
     """Write to those who pledged what became of it."""
     template = _TOLD.get(act)
     if template is None or (act == "reopen" and order.state != "open"):
         return
-    shares = reckon(session, order).bill.shares
+    shares = {} if order.state in ("open", "cancelled") else reckon(session, order).bill.shares
+    names = _names(session)
     for code, readers in people_of(session, pledgers(session, order)).items():
         share = {"share": money(shares[code])} if code in shares else {}
-        facts = {**facts_of(order), "organisation": code, "why": why, **share}
+        facts = {**facts_of(order), "organisation": names[code], "why": why, **share, **more.get(code, {})}
+        facts["pickup"] = "" if act == "cancel" else order.pickup
         post(session, f"order:{order.code}:{act}:{len(order.events)}:{code}", template, readers, facts, now)
+
+
+def tell_of_correction(session: Session, order: GroupOrder, event: OrderEvent, codes: set[str], now: datetime) -> None:
+    """Write to those whose part of an order was changed by hand: what, by whom, why."""
+    articles = {item.sku: item for item in order.items}
+    item = articles.get(event.about.get("sku", ""))
+    if item is None:
+        return
+    other = articles.get(event.about.get("by", ""))
+    said = {"article": item.name, "other": other.name if other else "", "units": event.about.get("units", 0)}
+    bodies = {role.organisation: role for role in directory.organisations(session)}
+    concerned = {bodies[code].organisation_id for code in codes}
+    if "organisation" not in event.about:  # of an article that comes or goes everybody reads who asked for it
+        wanted = select(Pledge.organisation_id).where(Pledge.item_id == item.id, Pledge.quantity > 0)
+        concerned |= set(session.scalars(wanted))
+    by = event.user.name if event.user else ""
+    for code, readers in people_of(session, concerned).items():
+        facts = {**facts_of(order), **said, "organisation": bodies[code].name, "act": event.act, "by": by}
+        facts["why"] = event.why
+        post(session, f"order:{order.code}:correction:{event.id}:{code}", "order_changed", readers, facts, now)
+
+
+def _call_coordinator(session: Session, order: GroupOrder, now: datetime) -> None:
+    """The clock closed it: whoever runs it looks at what is not full."""
+    stands = reckon(session, order)
+    missing = {"short": sum(1 for one in stands.fillings.values() if one.lost), "reached": stands.minimum_reached}
+    facts = {**facts_of(order), **missing, "share": money(stands.bill.invoice)}
+    reader = directory.reader(order.coordinator)
+    post(session, f"order:{order.code}:check:{len(order.events)}", "order_to_check", [reader], facts, now)
+
+
+def _names(session: Session) -> dict[str, str]:
+    return {role.organisation: role.name for role in directory.organisations(session)}
 
 
 def facts_of(order: GroupOrder) -> dict[str, Any]:
@@ -157,7 +234,7 @@ def look_after_orders(session: Session, now: datetime) -> dict[str, int]:
             order = session.get_one(GroupOrder, order_id, populate_existing=True)
             step(session, order, "close", "closed", None, now)
             counts["orders_closed"] += 1
-    for order in session.scalars(select(GroupOrder).where(GroupOrder.state == "open")):
+    for order in session.scalars(select(GroupOrder).where(GroupOrder.state == "open", GroupOrder.opens_at <= now)):
         days = reminder_due(order.closes_at, now)
         if days is not None:
             counts["order_reminders"] += _remind(session, order, days, now)
@@ -170,7 +247,8 @@ def _remind(session: Session, order: GroupOrder, days: int, now: datetime) -> in
     missing = set(bodies) - pledgers(session, order)
     key = f"order:{order.code}:remind:{order.closes_at.isoformat()}:{days}"
     written = 0
+    names = {role.organisation: role.name for role in bodies.values()}
     for code, readers in people_of(session, missing).items():
-        facts = {**facts_of(order), "organisation": code, "days": days}
+        facts = {**facts_of(order), "organisation": names[code], "days": days}
         written += post(session, f"{key}:{code}", "order_reminder", readers, facts, now)
     return written

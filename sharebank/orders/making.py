@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,10 @@ from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_house, require
 from sharebank.core.errors import N_, Refused
-from sharebank.orders.models import GroupOrder, OrderEvent, OrderItem, PriceItem, PriceList, Supplier
+from sharebank.orders.life_models import OrderEvent
+from sharebank.orders.models import GroupOrder, OrderItem
 from sharebank.orders.rules.states import ClosesTooEarly
+from sharebank.orders.supplier_models import PriceItem, PriceList, Supplier
 
 
 class UnknownSupplier(Refused):
@@ -38,12 +41,24 @@ class UnknownListed(Refused):
     sentence = N_("“%(value)s” is not in the supplier’s price list.")
 
 
+class BadOrderCode(Refused):
+    """A code is part of an address, and some words are addresses already."""
+
+    code = "bad_code"
+    sentence = N_("“%(value)s” cannot be the code: letters without accents, digits and hyphens, such as rentree-2027.")
+
+
 class OrderCodeTaken(Refused):
     """Two orders cannot bear the same code."""
 
     status = 409
     code = "code_taken"
     sentence = N_("There is a group order with the code “%(value)s” already.")
+
+
+RESERVED = frozenset({"new", "suppliers", "savings", "balances"})
+"""Words that are addresses below `/orders`."""
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +88,7 @@ def latest_list(session: Session, supplier_id: int) -> PriceList | None:
 
 
 def campaign_of(code: str, supplier: str) -> str:
-    """What an order belongs to when nobody says: its code without the supplier’s, so that orders at several go together."""
+    """What an order belongs to when nobody says: its code without the supplier’s, so that several go together."""
     tail = f"-{supplier}".lower()
     return code[: -len(tail)] if code.lower().endswith(tail) and len(code) > len(tail) else code
 
@@ -84,10 +99,12 @@ def make_order(session: Session, actor: Actor, draft: Draft, now: datetime) -> G
     if house is None or house.kind != "house":
         raise UnknownHouse("delivery_house", value=draft.house)
     require(may_house(actor, "run_orders", house.organisation_id))
-    supplier = session.scalar(select(Supplier).where(Supplier.code == draft.supplier))
-    prices = latest_list(session, supplier.id) if supplier else None
-    if supplier is None or prices is None:
+    known = source(session, draft.supplier)
+    if known is None:
         raise UnknownSupplier("supplier", value=draft.supplier)
+    supplier, prices = known
+    if not _CODE.fullmatch(draft.code) or draft.code.lower() in RESERVED:
+        raise BadOrderCode("code", value=draft.code)
     if session.scalar(select(GroupOrder.id).where(GroupOrder.code == draft.code)) is not None:
         raise OrderCodeTaken("code", value=draft.code)
     if draft.closes_at <= max(now, draft.opens_at or now):
@@ -113,7 +130,7 @@ def make_order(session: Session, actor: Actor, draft: Draft, now: datetime) -> G
     order.events.append(OrderEvent(at=now, user_id=actor.user_id, act="make", state="draft"))
     session.add(order)
     session.flush()
-    _copy(session, order.id, chosen)
+    copy_items(session, order.id, chosen)
     return order
 
 
@@ -144,8 +161,15 @@ def _chosen(session: Session, prices: PriceList, skus: Sequence[str] | None) -> 
     return [item for item in items if item.sku in set(skus)]
 
 
-def _copy(session: Session, order_id: int, chosen: Sequence[PriceItem]) -> None:
+def copy_items(session: Session, order_id: int, chosen: Sequence[PriceItem]) -> None:
     """Frozen: what the supplier changes later is for the next order."""
     rows = [{"order_id": order_id, **{name: getattr(item, name) for name in _COPIED}} for item in chosen]
     if rows:
         session.execute(insert(OrderItem), rows)
+
+
+def source(session: Session, supplier: str) -> tuple[Supplier, PriceList] | None:
+    """A supplier with its newest prices, when there are any."""
+    found = session.scalar(select(Supplier).where(Supplier.code == supplier))
+    prices = latest_list(session, found.id) if found else None
+    return (found, prices) if found and prices else None

@@ -1,10 +1,10 @@
-"""Suppliers and their price lists, group orders with their frozen articles, and what organisations pledge."""
+"""Group orders with their frozen articles, and what organisations pledge."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -12,103 +12,19 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
-    LargeBinary,
     String,
     Text,
     UniqueConstraint,
     false,
 )
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
 
 from sharebank.accounts.models import Organisation, User
 from sharebank.core.db import Base, Instant
+from sharebank.orders.supplier_models import Exact, Supplier
 
-
-class Exact(TypeDecorator[Decimal]):
-    """A decimal kept as it was written: SQLite knows no exact numbers, and a unit price has three decimals."""
-
-    impl = String(20)
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else format(value, "f")
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
-        return None if value is None else Decimal(value)
-
-
-class Supplier(Base):
-    """Who sells to the cooperation, and on which terms; money net unless it says gross."""
-
-    __tablename__ = "supplier"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    code: Mapped[str] = mapped_column(String(20), unique=True)
-    name: Mapped[str] = mapped_column(String(200))
-    kind: Mapped[str] = mapped_column(String(40), default="")
-    email: Mapped[str] = mapped_column(String(254), default="")
-    phone: Mapped[str] = mapped_column(String(30), default="")
-    address: Mapped[str] = mapped_column(String(200), default="")
-    postal_code: Mapped[str] = mapped_column(String(10), default="")
-    city: Mapped[str] = mapped_column(String(100), default="")
-    minimum_cents: Mapped[int] = mapped_column(default=0)
-    minimum_gross: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Is the minimum counted with VAT and delivery?"""
-    fee_cents: Mapped[int] = mapped_column(default=0)
-    free_from_cents: Mapped[int | None]
-    """Net goods from which delivery is free; 0: always; None: never."""
-    fee_vat: Mapped[Decimal] = mapped_column(Exact, default=Decimal(20), server_default="20")
-    lead_days: Mapped[int] = mapped_column(default=0)
-    labels: Mapped[list[str]] = mapped_column(JSON, default=list)
-    notes: Mapped[str] = mapped_column(Text, default="")
-
-
-class PriceList(Base):
-    """One version of a supplier's prices; a new import makes the next, and none is changed afterwards."""
-
-    __tablename__ = "price_list"
-    __table_args__ = (UniqueConstraint("supplier_id", "version"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    supplier_id: Mapped[int] = mapped_column(ForeignKey("supplier.id"))
-    version: Mapped[int]
-    created_at: Mapped[datetime] = mapped_column(Instant)
-    by_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id", ondelete="SET NULL"))
-
-    supplier: Mapped[Supplier] = relationship()
-
-
-class PriceItem(Base):
-    """One article of a price list."""
-
-    __tablename__ = "price_item"
-    __table_args__ = (
-        UniqueConstraint("price_list_id", "sku"),
-        CheckConstraint("pack > 0 AND least_packs > 0", name="pack"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    price_list_id: Mapped[int] = mapped_column(ForeignKey("price_list.id", ondelete="CASCADE"))
-    sku: Mapped[str] = mapped_column(String(40))
-    name: Mapped[str] = mapped_column(String(300))
-    unit: Mapped[str] = mapped_column(String(20))
-    pack: Mapped[int]
-    """Units in a pack."""
-    price: Mapped[Decimal] = mapped_column(Exact)
-    """Net, a unit."""
-    vat: Mapped[Decimal] = mapped_column(Exact)
-    """Percent."""
-    least_packs: Mapped[int] = mapped_column(default=1)
-    breaks: Mapped[list[list[Any]]] = mapped_column(JSON, default=list)
-    """`[[units, "price"], …]`, rising."""
-    labels: Mapped[list[str]] = mapped_column(JSON, default=list)
-    category: Mapped[str] = mapped_column(String(60), default="")
-    fallback_sku: Mapped[str] = mapped_column(String(40), default="", server_default="")
-    """What to take when it cannot be had."""
-    search_text: Mapped[str] = mapped_column(Text, default="")
-    """Article number, name, category and labels, folded to plain lower-case letters."""
+if TYPE_CHECKING:
+    from sharebank.orders.life_models import OrderEvent
 
 
 class GroupOrder(Base):
@@ -148,13 +64,15 @@ class GroupOrder(Base):
     notes: Mapped[str] = mapped_column(Text, default="")
     state: Mapped[str] = mapped_column(String(10), default="draft")
     version: Mapped[int] = mapped_column(default=1)
-    """Grows each time it is sent anew."""
+    """Grows each time something else is sent than before."""
+    leaving: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Its letter to the supplier waits for the mail server to take it: nothing of the order may change meanwhile."""
     terms: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """The supplier's when it opened: `minimum_cents, minimum_gross, fee_cents, free_from_cents, fee_vat`."""
     pledge_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """Another random number with every change, first of all: that takes the lock, and finds the order closed or not."""
     invoice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    """As the supplier wrote it: `number, goods_cents, delivery_cents, vat_cents, total_cents`."""
+    """As the supplier wrote it, see `rules.invoices.to_json`: `number, goods_cents, vat_cents, total_cents…`."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     supplier: Mapped[Supplier] = relationship()
@@ -242,82 +160,3 @@ class PledgeChange(Base):
     """`[quantity, accept_up_to]`; empty when there was none."""
     after: Mapped[list[int]] = mapped_column(JSON)
     why: Mapped[str] = mapped_column(String(300), default="")
-
-
-class Adjustment(Base):
-    """After the close: units put on somebody's account, or taken off it, with the reason; pledges stay as they were."""
-
-    __tablename__ = "order_adjustment"
-    __table_args__ = (CheckConstraint("units <> 0", name="units"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("group_order.id", ondelete="CASCADE"), index=True)
-    item_id: Mapped[int] = mapped_column(ForeignKey("order_item.id", ondelete="CASCADE"))
-    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    units: Mapped[int]
-    why: Mapped[str] = mapped_column(String(300))
-    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"))
-    at: Mapped[datetime] = mapped_column(Instant)
-
-
-class OrderEvent(Base):
-    """One step of an order: who, when, what, why; nobody when the clock did it."""
-
-    __tablename__ = "order_event"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("group_order.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime] = mapped_column(Instant)
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id", ondelete="SET NULL"))
-    act: Mapped[str] = mapped_column(String(20))
-    state: Mapped[str] = mapped_column(String(10))
-    why: Mapped[str] = mapped_column(Text, default="")
-
-    order: Mapped[GroupOrder] = relationship(back_populates="events")
-    user: Mapped[User | None] = relationship()
-
-
-class OrderVersion(Base):
-    """An order as it was at a step: sent, received, settled; nothing of it is ever changed."""
-
-    __tablename__ = "order_version"
-    __table_args__ = (UniqueConstraint("order_id", "act", "number"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("group_order.id", ondelete="CASCADE"))
-    act: Mapped[str] = mapped_column(String(20))
-    number: Mapped[int]
-    at: Mapped[datetime] = mapped_column(Instant)
-    summary: Mapped[dict[str, Any]] = mapped_column(JSON)
-
-
-class Payment(Base):
-    """Money that moved: to the supplier, or between organisations."""
-
-    __tablename__ = "order_payment"
-    __table_args__ = (CheckConstraint("cents > 0", name="cents"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("group_order.id", ondelete="CASCADE"), index=True)
-    payer_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    payee_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
-    """None: the supplier."""
-    cents: Mapped[int]
-    note: Mapped[str] = mapped_column(String(300), default="")
-    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"))
-    at: Mapped[datetime] = mapped_column(Instant)
-
-
-class OrderPhoto(Base):
-    """The delivery note, photographed; re-encoded, and in the database so that one backup holds everything."""
-
-    __tablename__ = "order_photo"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    order_id: Mapped[int] = mapped_column(ForeignKey("group_order.id", ondelete="CASCADE"), index=True)
-    sha256: Mapped[str] = mapped_column(String(64))
-    width: Mapped[int]
-    height: Mapped[int]
-    image: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    thumbnail: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    created_at: Mapped[datetime] = mapped_column(Instant)

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from sharebank.orders import desk_views, reception_views, sending_views, settling_views, supplier_views, views
+from sharebank.orders import (
+    assistant_views,
+    correction_views,
+    desk_views,
+    price_views,
+    reception_views,
+    sending_views,
+    settling_views,
+    supplier_views,
+    views,
+)
 from sharebank.orders.blueprint import bp
 
-__all__ = ["bp", "desk_views", "reception_views", "sending_views", "settling_views", "supplier_views", "views"]
+__all__ = [
+    "assistant_views",
+    "bp",
+    "correction_views",
+    "desk_views",
+    "price_views",
+    "reception_views",
+    "sending_views",
+    "settling_views",
+    "supplier_views",
+    "views",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
@@ -16,6 +17,10 @@ from sharebank.orders.models import GroupOrder, OrderItem, Pledge, PledgeChange
 
 MOST = 1_000_000
 """Units of one article: more is a slip of the keyboard."""
+
+
+NOTHING = (0, 0)
+"""No pledge, as two numbers."""
 
 
 class OrderClosed(Refused):
@@ -45,6 +50,17 @@ class BadPledge(Refused):
 
     code = "bad_pledge"
     sentence = N_("Write how many you want, and at least as many under “I accept up to”.")
+
+
+class PledgedMeanwhile(Refused):
+    """Two people of one structure change the same article; `there` holds what the other one stored, by article."""
+
+    status = 409
+    code = "pledged_meanwhile"
+    sentence = N_(
+        "Someone else pledged for your structure while you were typing. Nothing was stored, and nothing you typed is"
+        " lost: compare the articles marked below, then store yours once more if it is to replace theirs."
+    )
 
 
 def change_stamp() -> int:
@@ -94,6 +110,26 @@ def pledge(
     pledge_many(session, order, body, actor.user_id, {sku: (quantity, accept_up_to)}, now)
 
 
+def pledge_seen(
+    session: Session,
+    actor: Actor,
+    code: str,
+    organisation: str,
+    wanted: Mapping[str, tuple[int, int]],
+    seen: Mapping[str, tuple[int, int]],
+    now: datetime,
+) -> int:
+    """Pledge several articles from a page that showed `seen` (none: 0); how many changed.
+
+    All or nothing; raises as `pledge`, and PledgedMeanwhile where a colleague changed one of them since.
+    """
+    order = session.scalar(select(GroupOrder).where(GroupOrder.code == code))
+    if order is None or not may_order(actor, "see", order):
+        raise NotFound
+    body = joining(session, actor, order, organisation)
+    return pledge_many(session, order, body, actor.user_id, wanted, now, seen)
+
+
 def joining(session: Session, actor: Actor, order: GroupOrder, organisation: str) -> Role:
     """The organisation that pledges; raises MayNotJoin."""
     own = next((role for role in actor.roles if role.organisation == organisation), None)
@@ -113,10 +149,14 @@ def pledge_many(
     order: GroupOrder,
     body: Role,
     user_id: int,
-    wanted: dict[str, tuple[int, int]],
+    wanted: Mapping[str, tuple[int, int]],
     now: datetime,
+    seen: Mapping[str, tuple[int, int]] | None = None,
 ) -> int:
-    """Set several articles of one organisation at once, in one go; how many changed. Raises as `pledge`."""
+    """Set several articles of one organisation at once, in one go; how many changed. Raises as `pledge`.
+
+    Where `seen` is given, nothing is stored unless each stands as it was seen, or as it is wanted.
+    """
     for quantity, most in wanted.values():
         if not 0 <= quantity <= most <= MOST:
             raise BadPledge("quantity")
@@ -138,17 +178,24 @@ def pledge_many(
         row.item_id: (row.quantity, row.accept_up_to)
         for row in connection.execute(select(Pledge.item_id, Pledge.quantity, Pledge.accept_up_to).where(*mine))
     }
+    there = {sku: known.get(items[sku], NOTHING) for sku in wanted}
+    if seen is not None:
+        others = {
+            sku: pledged for sku, pledged in there.items() if pledged not in (seen.get(sku, NOTHING), wanted[sku])
+        }
+        if others:
+            raise PledgedMeanwhile(there=others)
     changed = 0
     for sku, after in wanted.items():
         item_id = items[sku]
         before = known.get(item_id)
-        if after == (before or (0, 0)):
+        if after == there[sku]:
             continue
         changed += 1
         own = (*mine, Pledge.item_id == item_id)
         subject = {"order_id": order.id, "item_id": item_id, "organisation_id": body.organisation_id}
         values = {"quantity": after[0], "accept_up_to": after[1]}
-        if after == (0, 0):
+        if after == NOTHING:
             connection.execute(delete(Pledge).where(*own))
         elif before is None:
             connection.execute(insert(Pledge).values(**subject, **values, at=now))

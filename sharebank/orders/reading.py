@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from threading import Lock
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import String, bindparam, cast, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.models import Organisation
 from sharebank.accounts.permissions import may_order
+from sharebank.core.db import AnyRow
 from sharebank.core.errors import NotFound
-from sharebank.orders.models import Adjustment, GroupOrder, OrderItem
+from sharebank.orders.life_models import Adjustment
+from sharebank.orders.models import GroupOrder, OrderItem
 from sharebank.orders.models import Pledge as PledgeRow
+from sharebank.orders.recall import Recall, Shelf
 from sharebank.orders.rules.advice import Filling, filling
+from sharebank.orders.rules.invoices import taken_over
 from sharebank.orders.rules.packs import Article, Pledge, Sharing
 from sharebank.orders.rules.shares import Bill, Delivery, Line, Minimum, bill, line_of
 
@@ -90,8 +93,8 @@ def supplier_terms(order: GroupOrder) -> dict[str, Any]:
     }
 
 
-_remembered: OrderedDict[int, Standing] = OrderedDict()
-_lock = Lock()
+_standings: Shelf[int, Standing] = Shelf(KEPT)
+_recalls: Shelf[tuple[int, str], Recall] = Shelf(KEPT)
 
 
 def standing(session: Session, order: GroupOrder) -> Standing:
@@ -100,40 +103,53 @@ def standing(session: Session, order: GroupOrder) -> Standing:
     A pure function of what `pledge_version` stands for, and every change gives it a new random number: so it is
     reckoned once a change and process, whichever database and transaction the change was made in.
     """
-    with _lock:
-        known = _remembered.get(order.pledge_version)
+    known = _standings.get(order.pledge_version)
     if known is None:
         known = reckon(session, order)
         if order.pledge_version:
-            with _lock:
-                _remembered[order.pledge_version] = known
-                while len(_remembered) > KEPT:
-                    _remembered.popitem(last=False)
+            _standings.put(order.pledge_version, known)
     return known
 
 
 def reckon(session: Session, order: GroupOrder, sharing: Sharing | None = None) -> Standing:
-    """The same, reckoned anew; with another sharing rule to see who would get what."""
+    """The same from what is stored, with another sharing rule to see who would get what.
+
+    Only articles about which something changed since this process looked last are reckoned anew.
+    """
+    rule: Sharing = sharing or order.sharing  # type: ignore[assignment]
+    recall = _recalls.get((order.id, rule)) or _recalls.put((order.id, rule), Recall())
     items = {item.id: item for item in order.items if not item.dropped}
-    found = pledges_of(session, order)
+    found = pledges_of(session, order, recall)
     articles = {item.sku: article_of(item) for item in items.values()}
     pledges = {item.sku: found.get(item.id, []) for item in items.values()}
-    rule: Sharing = sharing or order.sharing  # type: ignore[assignment]
-    lines = {}
+    lines, stands = {}, taken_over(order.invoice)
     for item in items.values():
         units = item.received if item.received is not None else item.ordered
         price = item.invoiced_price if item.invoiced_price is not None else item.ordered_price
-        lines[item.sku] = line_of(
-            articles[item.sku], pledges[item.sku], rule, order.first, units=units, price=price, keeper=order.house.code
+        theirs = stands.goods.get(item.sku)
+        if theirs and theirs.units == units:
+            price = theirs.price
+        lines[item.sku] = recall.ask(
+            ("line", item.id),
+            line_of,
+            articles[item.sku],
+            pledges[item.sku],
+            rule,
+            tuple(order.first),
+            units=units,
+            price=price,
+            goods_cents=theirs.amount_cents if theirs else None,
+            keeper=order.house.code,
         )
-    terms = terms_of(order)
-    fee = (order.invoice or {}).get("delivery_cents")
-    whole = bill(lines.values(), terms.delivery, delivery_cents=fee, bearers=_bearers(pledges))
+    # Only what a supplier asks for can have nothing of ours to follow.
+    terms, bearers = terms_of(order), _bearers(pledges) if order.invoice else {}
+    fee, vat = stands.delivery_cents, stands.vat
+    whole = bill(lines.values(), terms.delivery, delivery_cents=fee, vat_cents=vat, bearers=bearers)
     return Standing(
         articles,
         pledges,
         lines,
-        {sku: filling(article, pledges[sku]) for sku, article in articles.items()},
+        {sku: recall.ask(("filling", sku), filling, article, pledges[sku]) for sku, article in articles.items()},
         whole,
         whole.reaches(terms.minimum),
     )
@@ -142,38 +158,85 @@ def reckon(session: Session, order: GroupOrder, sharing: Sharing | None = None) 
 def _bearers(pledges: Mapping[str, Sequence[Pledge]]) -> dict[str, int]:
     wanted: dict[str, int] = defaultdict(int)
     for own in pledges.values():
-        for pledge in own:
-            wanted[pledge.organisation] += pledge.quantity
+        for organisation, quantity, _most, _turn in own:
+            wanted[organisation] += quantity
     return wanted
 
 
 _pledge = PledgeRow.__table__.c
+_PLEDGED = (_pledge.id, _pledge.organisation_id, _pledge.quantity, _pledge.accept_up_to)
+# One row an article, put together in the database: what did not change is recognised without looking into it.
 _PLEDGES = (
-    select(_pledge.item_id, _pledge.organisation_id, _pledge.quantity, _pledge.accept_up_to)
+    select(_pledge.item_id, *(func.aggregate_strings(cast(column, String), ",") for column in _PLEDGED))
     .where(_pledge.order_id == bindparam("order_id"))
-    .order_by(_pledge.at, _pledge.id)
+    .group_by(_pledge.item_id)
 )
-_ADJUSTED = select(Adjustment.item_id, Adjustment.organisation_id, Adjustment.units).where(
-    Adjustment.order_id == bindparam("order_id")
+_ADJUSTED = (
+    select(Adjustment.item_id, Adjustment.organisation_id, Adjustment.units)
+    .where(Adjustment.order_id == bindparam("order_id"))
+    .order_by(Adjustment.id)
 )
+_CODES = select(Organisation.id, Organisation.code)
+_LAST = 2**62
+"""The turn of who came after the close."""
 
 
-def pledges_of(session: Session, order: GroupOrder) -> dict[int, list[Pledge]]:
-    """Every pledge that counts, by item id: as pledged, plus what was put on an account or taken off it since."""
-    connection, which = session.connection(), {"order_id": order.id}
-    codes = {row.id: row.code for row in connection.execute(select(Organisation.id, Organisation.code))}
-    found: dict[int, list[Pledge]] = defaultdict(list)
-    rows = connection.execute(_PLEDGES, which).all()
-    for turn, (item_id, organisation_id, quantity, most) in enumerate(rows):
-        found[item_id].append(Pledge(codes[organisation_id], quantity, most, turn))
-    for item_id, organisation_id, units in connection.execute(_ADJUSTED, which):
-        found[item_id] = _adjusted(found[item_id], codes[organisation_id], units, len(rows))
+def pledges_of(
+    session: Session,
+    order: GroupOrder,
+    recall: Recall | None = None,
+    more: Sequence[tuple[int, int, int]] = (),
+) -> dict[int, list[Pledge]]:
+    """Every pledge that counts, by item id: as pledged, plus what was put on an account or taken off it since.
+
+    `more`: what would be put on or taken off besides, as `(item id, organisation id, units)`.
+    """
+    connection, which, recall = session.connection(), {"order_id": order.id}, recall or Recall()
+    codes = recall.ask("codes", dict[int, str], {row.id: row.code for row in connection.execute(_CODES)})
+    # Added up first: what is taken back again leaves the pledge as it was, with all it accepts.
+    put: dict[tuple[int, int], int] = defaultdict(int)
+    for item_id, organisation_id, units in (*connection.execute(_ADJUSTED, which), *more):
+        put[item_id, organisation_id] += units
+    adjusted: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for (item_id, organisation_id), units in put.items():
+        if units:
+            adjusted[item_id].append((organisation_id, units))
+    said = {row[0]: row[1:] for row in connection.execute(_PLEDGES, which)}
+    return {
+        item_id: recall.ask(("pledges", item_id), _pledges, said.get(item_id), adjusted.get(item_id), codes)
+        for item_id in {*said, *adjusted}
+    }
+
+
+def _pledges(
+    said: tuple[str, ...] | None, adjusted: Sequence[tuple[int, int]] | None, codes: Mapping[int, str]
+) -> list[Pledge]:
+    """Those of one article; who came first has the lower id, for pledges of an order are stored one at a time."""
+    rows = sorted(zip(*(map(int, column.split(",")) for column in said), strict=True)) if said else []
+    found = [Pledge(codes[organisation_id], quantity, most, turn) for turn, organisation_id, quantity, most in rows]
+    for organisation_id, units in adjusted or ():
+        found = _adjusted(found, codes[organisation_id], units)
     return found
 
 
-def _adjusted(pledges: Sequence[Pledge], code: str, units: int, turn: int) -> list[Pledge]:
+def pledged(session: Session, order: GroupOrder, organisation_ids: Collection[int] | None = None) -> Sequence[AnyRow]:
+    """Pledges as they were made: `organisation, sku, quantity, accept_up_to, at`; of these organisations, or all."""
+    whose = () if organisation_ids is None else (_pledge.organisation_id.in_(organisation_ids),)
+    query = (
+        select(
+            Organisation.code.label("organisation"), OrderItem.sku, _pledge.quantity, _pledge.accept_up_to, _pledge.at
+        )
+        .join_from(PledgeRow, OrderItem, OrderItem.id == _pledge.item_id)
+        .join(Organisation, Organisation.id == _pledge.organisation_id)
+        .where(_pledge.order_id == order.id, *whose)
+        .order_by(_pledge.item_id, Organisation.code)
+    )
+    return session.connection().execute(query).all()
+
+
+def _adjusted(pledges: Sequence[Pledge], code: str, units: int) -> list[Pledge]:
     """Whoever is given more takes it; whoever is given less takes no more than that."""
-    old = next((pledge for pledge in pledges if pledge.organisation == code), Pledge(code, 0, 0, turn))
+    old = next((pledge for pledge in pledges if pledge.organisation == code), Pledge(code, 0, 0, _LAST))
     quantity = max(0, old.quantity + units)
     most = max(quantity, old.accept_up_to) if units > 0 else quantity
     return [*(pledge for pledge in pledges if pledge.organisation != code), Pledge(code, quantity, most, old.turn)]

@@ -73,8 +73,8 @@ def book(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) 
     """
     if not ask.wants:
         raise NothingChosen("lines")
-    things = _things(catalog.locked_by_code(session, ask.wants), ask.wants)
-    borrower = _borrower(session, actor, ask.organisation)
+    things = things_of(catalog.locked_by_code(session, ask.wants), ask.wants)
+    borrower = borrower_of(session, actor, ask.organisation)
     own = {thing.house_id: may_house(actor, "book_at_once", thing.house_id) for thing in things}
     for thing in things:
         if not thing.in_service:
@@ -95,17 +95,18 @@ def close(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo)
     """
     if not ask.wants:
         raise NothingChosen("lines")
-    things = _things(catalog.locked_by_code(session, ask.wants), ask.wants)
+    things = things_of(catalog.locked_by_code(session, ask.wants), ask.wants)
     for thing in things:
         require(may_house(actor, "close", thing.house_id))
     holds = {thing.id: ask.period for thing in things}
     _refuse_collisions(session, things, holds, ask)
-    owner = _borrower(session, actor, things[0].house)
+    owner = borrower_of(session, actor, things[0].house)
     closed = {thing.house_id: Verdict("approved") for thing in things}
     return _store(session, actor, ask, owner, things, holds, closed, now, tz, kind="closure")
 
 
-def _things(found: Mapping[str, Thing], wants: Mapping[str, int]) -> list[Thing]:
+def things_of(found: Mapping[str, Thing], wants: Mapping[str, int]) -> list[Thing]:
+    """The things that are wanted, in that order; raises a Refused when one is unknown or none of it is asked for."""
     for code, quantity in wants.items():
         if code not in found:
             raise UnknownResource("lines", value=code)
@@ -114,8 +115,8 @@ def _things(found: Mapping[str, Thing], wants: Mapping[str, int]) -> list[Thing]
     return [found[code] for code in wants]
 
 
-def _borrower(session: Session, actor: Actor, code: str) -> Role:
-    """The organisation a loan is for: one of the actor's own costs no query."""
+def borrower_of(session: Session, actor: Actor, code: str) -> Role:
+    """The organisation a loan is for: one of the actor's own costs no query. Raises UnknownOrganisation."""
     own = next((role for role in actor.roles if role.organisation == code), None)
     borrower = own or directory.organisation(session, code)
     if borrower is None or not may_body(actor, "borrow_for", borrower):
@@ -139,14 +140,14 @@ def _shortages(session: Session, things: Sequence[Thing], holds: Mapping[int, Pe
 
 def conflicts(session: Session, ask: Ask) -> list[Conflict]:
     """What stands in the way of an ask at this moment."""
-    things = _things(catalog.things_by_code(session, ask.wants), ask.wants)
+    things = things_of(catalog.things_by_code(session, ask.wants), ask.wants)
     return _shortages(session, things, {thing.id: hold_of(thing, ask.period) for thing in things}, ask)
 
 
 def permits(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> Permits | None:
     """What the rules would say of other slots and things; nothing of a closure, which they do not bind."""
     return (
-        Permits(session, actor, _borrower(session, actor, ask.organisation), now, tz, ask.details)
+        Permits(session, actor, borrower_of(session, actor, ask.organisation), now, tz, ask.details)
         if ask.organisation
         else None
     )

@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor, Role
-from sharebank.accounts.permissions import may_body, may_house
+from sharebank.accounts.permissions import may_house
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
 from sharebank.core.errors import N_, Refused
 from sharebank.lending.calendar import french
 from sharebank.reservations.asking import NO_DETAILS, Details
-from sharebank.reservations.rules import BadQuantity, NothingChosen, UnknownOrganisation, UnknownResource
+from sharebank.reservations.booking import borrower_of, things_of
+from sharebank.reservations.rules import NothingChosen
 from sharebank.reservations.series_advice import advise
 from sharebank.reservations.series_judging import Date, Preview, Rules, judge
 from sharebank.reservations.series_rules import Plan, expand
@@ -58,20 +58,10 @@ def asked(session: Session, actor: Actor, ask: SeriesAsk) -> tuple[list[Thing], 
     """The things and the borrower an ask names; raises Refused."""
     if not ask.wants:
         raise NothingChosen("lines")
-    known = catalog.things_by_code(session, ask.wants)
-    for code, quantity in ask.wants.items():
-        if code not in known:
-            raise UnknownResource("lines", value=code)
-        if quantity < 1:
-            raise BadQuantity("lines", thing=known[code].name)
-    things = [known[code] for code in ask.wants]
+    things = things_of(catalog.things_by_code(session, ask.wants), ask.wants)
     if len({thing.house_id for thing in things}) > 1:
         raise OneHouse("lines")
-    own = next((role for role in actor.roles if role.organisation == ask.organisation), None)
-    borrower = own or directory.organisation(session, ask.organisation)
-    if borrower is None or not may_body(actor, "borrow_for", borrower):
-        raise UnknownOrganisation("organisation", value=ask.organisation)
-    return things, borrower
+    return things, borrower_of(session, actor, ask.organisation)
 
 
 def look(

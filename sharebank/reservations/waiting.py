@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor, Role
-from sharebank.accounts.permissions import may_body, may_house
+from sharebank.accounts.permissions import may_house
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
 from sharebank.core.errors import N_, NotFound, Refused
@@ -24,18 +24,15 @@ from sharebank.core.period import Period
 from sharebank.notifications.service import post
 from sharebank.reservations.asking import Ask, look_up
 from sharebank.reservations.availability import claims, free_units, hold_of, shortage, widest
-from sharebank.reservations.booking import new_ref
+from sharebank.reservations.booking import borrower_of, new_ref, things_of
 from sharebank.reservations.gate import SLOT, weigh
 from sharebank.reservations.lifecycle import about, facts_of
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from sharebank.reservations.rules import (
-    BadQuantity,
     InThePast,
     NotEnough,
     NothingChosen,
     OutOfService,
-    UnknownOrganisation,
-    UnknownResource,
     broken,
 )
 from sharebank.reservations.states import LIFECYCLE, OFFER_STANDS, lapse_of
@@ -75,10 +72,7 @@ def wait(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) 
     things = _wanted(session, ask)
     if ask.period.start <= now:
         raise InThePast("starts_at")
-    body = next((role for role in actor.roles if role.organisation == ask.organisation), None)
-    body = body or directory.organisation(session, ask.organisation)
-    if body is None or not may_body(actor, "borrow_for", body):
-        raise UnknownOrganisation("organisation", value=ask.organisation)
+    body = borrower_of(session, actor, ask.organisation)
     _keep_rules(session, actor, ask, body, things, now, tz)
     free = free_units(session, things, ask.period)
     if all(free[thing.id] >= ask.wants[thing.code] for thing in things):
@@ -129,18 +123,13 @@ def _keep_rules(
 def _wanted(session: Session, ask: Ask) -> list[Thing]:
     if not ask.wants:
         raise NothingChosen("lines")
-    found = catalog.things_by_code(session, ask.wants)
-    for code, quantity in ask.wants.items():
-        if code not in found:
-            raise UnknownResource("lines", value=code)
-        thing = found[code]
-        if quantity < 1:
-            raise BadQuantity("lines", thing=thing.name)
-        if quantity > thing.quantity:
-            raise NotEnough("lines", quantity=thing.quantity, wanted=quantity)
+    things = things_of(catalog.things_by_code(session, ask.wants), ask.wants)
+    for thing in things:
+        if ask.wants[thing.code] > thing.quantity:
+            raise NotEnough("lines", quantity=thing.quantity, wanted=ask.wants[thing.code])
         if not thing.in_service:
             raise OutOfService("lines", thing=thing.name)
-    return [found[code] for code in ask.wants]
+    return things
 
 
 def leave(session: Session, actor: Actor, entry_id: int) -> None:

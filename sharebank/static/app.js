@@ -74,6 +74,18 @@
     }
   });
 
+  /* data-keep: the browser asks before what was typed there is left behind. */
+  var typed = false;
+  each('form[data-keep]', function (form) {
+    form.addEventListener('input', function () { typed = true; });
+    form.addEventListener('submit', function () { typed = false; });
+  });
+  window.addEventListener('beforeunload', function (event) {
+    if (!typed) return;
+    event.preventDefault();
+    event.returnValue = 'typed'; /* old browsers ask when there is something here */
+  });
+
   /* A form is sent once. */
   document.addEventListener('submit', function (event) {
     var form = event.target;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,26 +52,24 @@ class Site:
         context.add_cookies([{"name": "sharebank", "value": value, "url": self.address}])
 
 
-@pytest.fixture(scope="session")
-def demonstration(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def load_demonstration(template: Path, folder: Path, **options: Any) -> Path:
     """A SQLite file with the demonstration loaded on its own day."""
-    folder = tmp_path_factory.mktemp("demonstration")
     file = folder / "sharebank.db"
-    shutil.copyfile(sqlite_template, file)
+    shutil.copyfile(template, file)
     app = make_app(f"sqlite:///{file}", folder)
     with app.app_context():
         with transaction() as session:
-            loader.load(session, world.NOW, world.PARIS)
+            loader.load(session, world.NOW, world.PARIS, **options)
         db.session.remove()
         db.engine.dispose()
     return file
 
 
-@pytest.fixture
-def site(demonstration: Path, tmp_path: Path, frozen: None) -> Iterator[Site]:
-    """The demonstration, served on loopback; it is Saturday 21 November 2026."""
-    shutil.copyfile(demonstration, tmp_path / "sharebank.db")
-    app = make_app(f"sqlite:///{tmp_path / 'sharebank.db'}", tmp_path)
+@contextmanager
+def served(file: Path, folder: Path, **environ: str) -> Iterator[Site]:
+    """A copy of this database behind a server on loopback."""
+    shutil.copyfile(file, folder / "sharebank.db")
+    app = make_app(f"sqlite:///{folder / 'sharebank.db'}", folder, **environ)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -79,6 +78,19 @@ def site(demonstration: Path, tmp_path: Path, frozen: None) -> Iterator[Site]:
     thread.join()
     with app.app_context():
         db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def demonstration(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the demonstration loaded on its own day."""
+    return load_demonstration(sqlite_template, tmp_path_factory.mktemp("demonstration"))
+
+
+@pytest.fixture
+def site(demonstration: Path, tmp_path: Path, frozen: None) -> Iterator[Site]:
+    """The demonstration, served on loopback; it is Saturday 21 November 2026."""
+    with served(demonstration, tmp_path) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from sharebank.core.db import transaction
 from sharebank.insurance import drivers
 from sharebank.notifications.models import Letter
 from sharebank.notifications.service import Recipient
+from sharebank.orders.prices import put_draft
 from sharebank.reservations import charges, links
 from sharebank.reservations.models import Reservation, Series
 from tests.e2e.conftest import Site
@@ -44,11 +45,18 @@ SAMPLES = {
     "house": "MCNG",
     "secret": "no-such-address",
     "kind": "loan",
+    "order_code": "bureau-hiver-2026-jacq",
+    "supplier_code": "JACQ",
+    "sku": "PJ-1001",
 }
 # Where the usual sample has nothing to show.
 OTHERWISE = {
     "reservations.instead": {"ref": "R26-0548"},
     "reservations.keep_in": {"ref": "R26-0513", "code": "MCNG-I01"},
+    "orders.accounts": {"order_code": "rentree-2026-jacq"},
+    "orders.reception": {"order_code": "rentree-2026-jacq"},
+    "orders.invoice": {"order_code": "rentree-2026-jacq"},
+    "orders.matrix": {"order_code": "rentree-2026-jacq", "form": "html"},
 }
 # Addresses with something in them: forms filled in, filters chosen, answers shown, mistakes made.
 REPEATED = (
@@ -80,6 +88,13 @@ FILLED = (
     "/calendars?resource=MCNG-R01",
     "/resources/MCNG-R01/week?date=2026-12-08&door=all",
     "/day?date=2026-12-12&house=MCNG",
+    "/orders/new?supplier=JACQ",
+    "/orders/suppliers/JACQ/prices?q=cahier&label=recycled",
+    "/orders/suppliers/JACQ/prices?category=no-such-one",
+    "/orders/suppliers/SCOL/prices?version=1",
+    "/orders/bureau-hiver-2026-jacq/step?act=extend",
+    "/orders/bureau-hiver-2026-jacq/adjust?act=share&sharing=priority",
+    "/orders/bureau-hiver-2026-jacq/adjust?act=drop&sku=PJ-1001",
     "/no-such-page",
 )
 NOT_PAGES = (
@@ -96,6 +111,10 @@ NOT_PAGES = (
     *("insurance.export", "insurance.document"),  # downloads
     *("reservations.feed", "reservations.public_feed"),
     *("agreements.pdf", "agreements.certificate", "agreements.signed_copy"),
+    "orders.document",
+    *("orders.statement", "orders.all_statements", "orders.slips"),
+    *("orders.accounts_csv", "orders.payments_csv", "orders.savings_csv"),
+    "orders.note_photo",
 )
 
 
@@ -133,7 +152,15 @@ def lived_in(site: Site) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         house = select(Organisation.id).where(Organisation.code == SAMPLES["house"]).scalar_subquery()
         series = select(Series.ref).where(Series.lender_id == house).order_by(Series.id).limit(1)
         ref = session.scalars(series).one()
-        made = {"number": agreement.number, "driver_id": driver.id, "charge_id": charge.id, "letter_id": letter.id}
+        prices = b"sku,name,pack_size,unit_price_excl_vat_eur,vat_rate\nPJ-1001,Cahier,12,0.99,5.5\nPJ-1,Stylo,1,2,20\n"
+        draft = put_draft(session, manager, SAMPLES["supplier_code"], "tarif.csv", prices, NOW)
+        made = {
+            "draft_id": draft.id,
+            "number": agreement.number,
+            "driver_id": driver.id,
+            "charge_id": charge.id,
+            "letter_id": letter.id,
+        }
         decide = {"reservations.decide_by_link": {"token": token}}
     of_series = {
         rule.endpoint: {"ref": ref} for rule in site.app.url_map.iter_rules() if rule.rule.startswith("/series/<ref>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time as clock
+import sys
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -244,8 +244,8 @@ def test_labels_and_effects_are_texts_and_names_are_plain() -> None:
             assert set(setting.choices) <= set(EFFECTS) or setting.name != "effect"
 
 
-def test_checking_the_plain_rules_costs_next_to_nothing() -> None:
-    """Search asks 120 things: a rule set of the plain columns takes 30 µs at most, here with air for a busy machine."""
+def test_checking_the_plain_rules_takes_few_steps() -> None:
+    """Search asks 120 things (benchmarks/ says how long it takes): nothing is read, sorted or made anew for each."""
     legacy = {
         "notice": {"days": 3}, "advance": {"days": 300}, "length": {"hours": 216}, "approval": ALWAYS,
         "documents": {"papers": [{"paper": "liability_certificate"}]}, "drivers": {"named": False},
@@ -258,12 +258,13 @@ def test_checking_the_plain_rules_costs_next_to_nothing() -> None:
     }  # fmt: skip
     rules, wish = terms(**json.loads(json.dumps(legacy))), asked("02-06 09:00 / 02-08 18:00")
     assert breaches(rules, wish) == []
-    best = min(_seconds(rules, wish) for _ in range(20))
-    assert best < 30e-6, f"{best * 1e6:.1f} µs"
+    assert _calls(breaches, rules, wish) <= 50
 
 
-def _seconds(rules: Any, wish: Asked) -> float:
-    began = clock.perf_counter()
-    for _ in range(50):
-        breaches(rules, wish)
-    return (clock.perf_counter() - began) / 50
+def _calls(function: Any, *values: Any) -> int:
+    """How many functions, of Python or built in, it takes to answer."""
+    seen: list[str] = []
+    sys.setprofile(lambda frame, event, arg: seen.append(event))
+    function(*values)
+    sys.setprofile(None)
+    return sum(event in ("call", "c_call") for event in seen)

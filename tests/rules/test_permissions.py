@@ -12,13 +12,16 @@ from sharebank.accounts.permissions import (
     BODY,
     HOUSE,
     LOAN,
+    ORDER,
     ROLES,
     RULES,
     SEAT,
+    SUPPLIERS,
     may_agreement,
     may_body,
     may_house,
     may_loan,
+    may_order,
     may_rules,
     may_seat,
 )
@@ -115,6 +118,8 @@ def test_whoever_asked_sees_their_loan_after_leaving() -> None:
         ("edit_catalogue", LENDERS),
         ("book_at_once", LENDERS),
         ("close", LENDERS),
+        ("run_orders", LENDERS),
+        ("note_payments", LENDERS),
     ],
 )
 def test_in_the_house_mcng(act: str, may: set[str]) -> None:
@@ -132,6 +137,8 @@ def test_in_the_house_mcng(act: str, may: set[str]) -> None:
         ("overrule", {"other manager", "other staff"}),
         ("follow", {"admin", "other manager", "other staff"}),
         ("post_on_door", {"admin", "other manager", "other staff"}),
+        ("run_orders", {"admin", "other manager", "other staff"}),
+        ("note_payments", {"admin", "other manager", "other staff"}),
     ],
 )
 def test_in_another_house(act: str, may: set[str]) -> None:
@@ -179,6 +186,36 @@ def test_rules_of_lending(act: str, houses: set[int], may: set[str]) -> None:
     assert {name for name, actor in PEOPLE.items() if may_rules(actor, act, frozenset(houses))} == may
 
 
+@dataclass(frozen=True)
+class Order:
+    """Delivered to MCNG; a player of the other house's chess club coordinates it."""
+
+    state: str = "open"
+    house_id: int = 1
+    coordinator_id: int = 10
+
+
+@pytest.mark.parametrize(
+    ("act", "state", "may"),
+    [
+        ("see", "draft", {*LENDERS, "player"}),
+        ("see", "open", set(PEOPLE)),
+        ("see", "settled", set(PEOPLE)),
+        ("see_all", "open", {*LENDERS, "other manager", "other staff", "player"}),
+        ("run", "draft", {*LENDERS, "player"}),
+        ("run", "settled", {*LENDERS, "player"}),
+    ],
+)
+def test_a_group_order(act: str, state: str, may: set[str]) -> None:
+    assert {name for name, actor in PEOPLE.items() if may_order(actor, act, Order(state))} == may
+
+
+def test_suppliers_are_the_staffs_of_any_house() -> None:
+    staff = {*LENDERS, "other manager", "other staff"}
+    for may in SUPPLIERS.values():
+        assert {name for name, actor in PEOPLE.items() if may(actor)} == staff
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("body", [MCNG, CHORALE, STN])
 def test_nobody_gives_a_role_above_their_own(body: Role, role: str) -> None:
@@ -192,7 +229,10 @@ def test_nobody_gives_a_role_above_their_own(body: Role, role: str) -> None:
 def test_every_row_of_the_table_is_in_these_tests() -> None:
     decided = {"approve", "approve_second", "approve_less", "propose", "decline", "recall"}
     assert set(LOAN) == {"see", *decided, "accept", "refuse_offer", "cancel", "collect", "return"}
-    assert set(HOUSE) == {"edit_catalogue", "book_at_once", "close", "overrule", "follow", "post_on_door", "run_orders"}
+    lends = {"edit_catalogue", "book_at_once", "close", "overrule", "follow", "post_on_door"}
+    assert set(HOUSE) == {*lends, "run_orders", "note_payments"}
+    assert set(ORDER) == {"see", "see_all", "run"}
+    assert set(SUPPLIERS) == {"see", "edit"}
     assert set(BODY) == {"borrow_for", "manage_members", "edit_papers", "see_coverage", "edit_coverage"}
     assert set(RULES) == {"edit_rules", "see_rules_desk"}
     assert set(SEAT) == {"give_role"}

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from flask import Flask
+from sqlalchemy import NullPool, create_engine, event, text
 
 from sharebank.core import migrate
+from sharebank.core.db import db, transaction
 from tests import servers
 from tests.databases import MIGRATIONS
+
+HEARD: list[str] = []
 
 
 @pytest.mark.parametrize("turn", [1, 2])
@@ -18,6 +22,21 @@ def test_each_test_gets_a_fresh_migrated_database(database_url: str, turn: int) 
     assert migrate.is_current(engine, MIGRATIONS)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE only_here (id INTEGER)"))
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_each_test_finds_the_application_as_it_was_built(app: Flask, turn: int) -> None:
+    """One application serves them all: each of the two looks, then leaves everything changed."""
+    HEARD.clear()
+    with transaction() as session:
+        assert session.execute(text("SELECT count(*), min(name) FROM rule_set")).one() == (1, "simple")
+        session.execute(text("UPDATE rule_set SET name = 'spoilt'"))
+        session.execute(text("CREATE TABLE only_here (id INTEGER)"))
+    assert "spoilt" not in {*app.config, *app.extensions}
+    assert app.config["SHAREBANK_MAIL_FROM"] != "spoilt"
+    assert HEARD == []
+    event.listen(db.engine, "before_cursor_execute", lambda *facts: HEARD.append(facts[2]))
+    app.config["SHAREBANK_MAIL_FROM"] = app.config["spoilt"] = app.extensions["spoilt"] = "spoilt"
 
 
 def test_the_server_is_recent_private_and_roomy(postgres_url: str) -> None:

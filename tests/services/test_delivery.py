@@ -119,7 +119,7 @@ def test_every_template_reads_well(sqlite_app: Flask, template: str, locale: str
             assert stored == said
 
 
-SHARED = {"layout", "loan", "series"}
+SHARED = {"layout", "loan", "order", "series"}
 """Templates that others extend."""
 
 

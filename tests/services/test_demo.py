@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from sharebank import cli
+from sharebank.accounts import directory
 from sharebank.accounts import service as accounts
 from sharebank.accounts.models import Organisation, User
 from sharebank.accounts.signin import HASHER
@@ -25,6 +27,11 @@ from sharebank.core.models import Fact
 from sharebank.core.period import to_local
 from sharebank.demo.loader import PASSWORD, NotEmpty, is_empty, load
 from sharebank.insurance.models import Coverage
+from sharebank.notifications.models import Letter
+from sharebank.orders import settling
+from sharebank.orders.models import GroupOrder, Pledge, PledgeChange
+from sharebank.orders.reading import reckon
+from sharebank.orders.supplier_models import PriceList
 from sharebank.reservations.models import Reservation
 from tests.conftest import SECRET, make_app
 from tests.world import NOW, PARIS
@@ -80,9 +87,44 @@ def test_it_is_alive_at_any_date(empty: Flask, now: datetime, weeks: int) -> Non
         ("house", "equipment"): 1,
         ("house", "fire_safety"): 1,
     }
+    orders_live_on(session, now)
     room = session.scalars(select(Resource).where(Resource.code == "ORS-R04")).one()
     assert not room.in_service
     assert room.attributes["inactive_since"] < now.date().isoformat()
+
+
+def orders_live_on(session: Session, now: datetime) -> None:
+    """One occasion is over, one closes within the week, one in three weeks; what was shared adds up to the cent."""
+    orders = {order.code: order for order in session.scalars(select(GroupOrder))}
+    admin = directory.actor_of_email(session, "maelle.tessolin@example.org")
+    assert admin is not None
+    assert {code: order.state for code, order in orders.items()} == {
+        "rentree-2026-jacq": "settled",
+        "rentree-2026-scol": "settled",
+        "bureau-hiver-2026-jacq": "open",
+        "bureau-hiver-2026-scol": "open",
+        "bureau-hiver-2026-gmar": "open",
+        "bureau-hiver-2026-netv": "open",
+        "conserverie-2027-gmar": "open",
+        "conserverie-2027-netv": "closed",
+    }
+    assert {(order.closes_at - now).days for order in orders.values() if order.state == "open"} == {6, 21}
+    pledged = select(Pledge.at, GroupOrder.opens_at, GroupOrder.closes_at).join(GroupOrder)
+    moments = session.execute(pledged).all()
+    assert len(moments) == 436
+    assert all(opens <= at < min(closes, now) for at, opens, closes in moments)
+    assert session.scalar(select(func.count()).where(PledgeChange.user_id.is_(None))) == 0
+    for code in ("rentree-2026-jacq", "rentree-2026-scol"):
+        order = orders[code]
+        found = reckon(session, order)
+        assert sum(share.total_cents for share in found.bill.shares.values()) == order.invoice["total_cents"]
+        books = settling.books(session, admin, code).accounts
+        assert books.unnoted == 0, "the supplier is paid"
+        assert {cents > 0 for cents in books.owed.values()} == {True, False}, "some have not paid yet"
+    short = [item for item in orders["rentree-2026-jacq"].items if item.ordered != item.received]
+    assert sorted((item.ordered - item.received, item.damaged) for item in short) == [(2, 2), (12, 0)]
+    assert session.scalar(select(func.count(Letter.id))) == 0, "nobody is written to about what is over"
+    assert sorted(session.scalars(select(PriceList.version))) == [1, 1, 1, 1, 2, 2, 2, 2]
 
 
 def test_it_says_what_it_is_and_lets_everyone_in(empty: Flask) -> None:

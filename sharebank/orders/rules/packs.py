@@ -136,10 +136,10 @@ def largest_remainder(total: int, weights: Mapping[Key, int]) -> dict[Key, int]:
     if not whole:
         weights, whole = dict.fromkeys(weights, 1), len(weights)
     # Whole numbers all along: parts and remainders of total × weight ÷ whole.
-    parts, remainders = dict[Key, int](), dict[Key, int]()
-    for key, weight in weights.items():
-        parts[key], remainders[key] = divmod(total * weight, whole)
+    parts = {key: total * weight // whole for key, weight in weights.items()}
     left = total - sum(parts.values())
-    for key in sorted(remainders, key=lambda key: (-remainders[key], key))[:left] if left else ():
-        parts[key] += 1
+    if left:
+        remainders = sorted([(-(total * weight % whole), key) for key, weight in weights.items()])
+        for _remainder, key in remainders[:left]:
+            parts[key] += 1
     return parts

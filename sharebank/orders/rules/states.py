@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sharebank.core.errors import N_, Refused
+from sharebank.core.errors import N_, Refused, Word
 
-STATES = ("draft", "open", "closed", "sent", "received", "settled", "cancelled")
+WORDS = {
+    "draft": N_("Being prepared"),
+    "open": N_("Open for pledges"),
+    "closed": N_("Pledging closed"),
+    "sent": N_("Sent to the supplier"),
+    "received": N_("Delivered"),
+    "settled": N_("Shared out"),
+    "cancelled": N_("Cancelled"),
+}
+"""The states, as screens name them."""
+STATES = tuple(WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,16 @@ class WrongOrderState(Refused):
     sentence = N_("This group order can no longer be changed this way: it is already “%(state)s”.")
 
 
+class OrderLeaving(Refused):
+    """What is on its way to the supplier stays as it is."""
+
+    status = 409
+    code = "order_leaving"
+    sentence = N_(
+        "This group order is on its way to the supplier: hold its letter back first, or wait until it is sent."
+    )
+
+
 class OrderReasonMissing(Refused):
     """Those who pledged read why."""
 
@@ -59,11 +79,11 @@ def transition(act: str, state: str, why: str = "") -> str:
     """The state an act leads to; raises WrongOrderState or OrderReasonMissing."""
     if act == "reopen":
         if state not in REOPENED:
-            raise WrongOrderState(state=state)
+            raise WrongOrderState(state=Word(WORDS[state]))
         return REOPENED[state]
     rule = ACTS[act]
     if state not in rule.sources:
-        raise WrongOrderState(state=state)
+        raise WrongOrderState(state=Word(WORDS[state]))
     if rule.needs_reason and not why.strip():
         raise OrderReasonMissing("why")
     return rule.target
