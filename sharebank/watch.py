@@ -22,7 +22,11 @@ bp = Blueprint("watch", __name__)
 JOB_WORDS = {
     "loans": N_("Reminders of loans that begin, end or are late"),
     "requests": N_("Requests that wait for an answer"),
+    "series": N_("Reservations that repeat: are they still needed?"),
+    "offers": N_("Offers from the waiting list"),
+    "at_risk": N_("Word to those whose loan may not be back in time"),
     "agreements": N_("Agreements of approved loans"),
+    "orders": N_("Group orders: opening, closing, reminders"),
     "deadlines": N_("Reminders of insurances and inspections"),
     "digests": N_("Daily letters"),
     "letters": N_("Sending letters"),

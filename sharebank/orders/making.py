@@ -81,6 +81,26 @@ class Draft:
     campaign: str = ""
 
 
+class UnknownParty(Refused):
+    """Who may join, and who is served first, are structures there are."""
+
+    code = "unknown_organisation"
+    sentence = N_("There is no structure “%(value)s”.")
+
+
+KINDS_JOINING = ("house", "association", "partner")
+
+
+def check_parties(session: Session, first: Sequence[str], joins: Sequence[str]) -> None:
+    """Are all of these known? Raises UnknownParty."""
+    named = {"first": set(first), "joins": {word.removeprefix("house:") for word in joins} - set(KINDS_JOINING)}
+    if any(named.values()):
+        codes = {body.organisation for body in directory.organisations(session)}
+        for field, words in named.items():
+            if unknown := sorted(words - codes):
+                raise UnknownParty(field, value=unknown[0])
+
+
 def latest_list(session: Session, supplier_id: int) -> PriceList | None:
     """The newest prices of a supplier."""
     query = select(PriceList).where(PriceList.supplier_id == supplier_id).order_by(PriceList.version.desc())
@@ -109,6 +129,7 @@ def make_order(session: Session, actor: Actor, draft: Draft, now: datetime) -> G
         raise OrderCodeTaken("code", value=draft.code)
     if draft.closes_at <= max(now, draft.opens_at or now):
         raise ClosesTooEarly("closes_at")
+    check_parties(session, draft.first, draft.joins)
     chosen = _chosen(session, prices, draft.skus)
     order = GroupOrder(
         code=draft.code,

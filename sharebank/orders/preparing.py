@@ -21,7 +21,7 @@ from sharebank.core.db import AnyRow
 from sharebank.core.errors import Word
 from sharebank.orders.life_models import OrderEvent
 from sharebank.orders.lifecycle import locked
-from sharebank.orders.making import RESERVED, UnknownHouse, copy_items, latest_list, source
+from sharebank.orders.making import RESERVED, UnknownHouse, check_parties, copy_items, latest_list, source
 from sharebank.orders.models import GroupOrder, OrderItem
 from sharebank.orders.pledging import change_stamp
 from sharebank.orders.rules.states import WORDS, ClosesTooEarly, WrongOrderState
@@ -129,6 +129,7 @@ def _prepare(session: Session, actor: Actor, order: GroupOrder, facts: Facts, no
             raise UnknownHouse("house", value=facts.house)
         require(may_house(actor, "run_orders", house.organisation_id))
         order.house_id = house.organisation_id
+    check_parties(session, facts.first or (), facts.joins or ())
     for name in ("first", "joins"):
         value = getattr(facts, name)
         if value is not None:

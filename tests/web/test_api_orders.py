@@ -112,6 +112,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"supplier": "NOPE"}, "supplier"),
     ({"delivery_house": "CHORALE"}, "delivery_house"),
     ({"delivery_house": "NOPE"}, "delivery_house"),
+    ({"joins": ["association", "house:NOPE"]}, "joins"),
+    ({"first": ["NOPE"]}, "first"),
     ({"closes_at": "2026-11-20T18:00:00+01:00"}, "closes_at"),
     ({"closes_at": "2026-12-05T18:00:00"}, "closes_at"),
     ({"sharing": "lottery"}, "sharing"),

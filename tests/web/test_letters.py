@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from sharebank import cli, scheduler
+from sharebank import cli, scheduler, watch
 from sharebank.accounts.models import User
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
@@ -184,6 +184,7 @@ def test_the_timetable_page(app: Flask, member: Recipient, signed_in: Browsers) 
     well = manager.get("/admin/health").text
     assert "Les rappels se portent bien" in well
     assert well.count('class="status approved"') == len(scheduler.TIMETABLE)
+    assert set(watch.JOB_WORDS) == {job.name for job in scheduler.TIMETABLE}, "each has words"
     with transaction() as session:
         run = runs.begin(session, "loans", clock.now())
         runs.finish(session, run, clock.now(), {}, "ZeroDivisionError: <division>")
