@@ -31,12 +31,14 @@ from sharebank.app import create_app
 from sharebank.catalog.service import Wish
 from sharebank.core.db import db, transaction
 from sharebank.core.period import Period
-from sharebank.reservations import feeds, feeds_reading, searching, series, series_booking
-from sharebank.reservations.calendar_models import CalendarFeed
-from sharebank.reservations.calendar_writing import calendar
+from sharebank.reservations import searching
+from sharebank.reservations.calendars import feeds, feeds_reading
+from sharebank.reservations.calendars.calendar_models import CalendarFeed
+from sharebank.reservations.calendars.calendar_writing import calendar
 from sharebank.reservations.models import Reservation, Series
-from sharebank.reservations.series import SeriesAsk
-from sharebank.reservations.series_rules import MOST, Plan, read_rule
+from sharebank.reservations.series import series, series_booking
+from sharebank.reservations.series.series import SeriesAsk
+from sharebank.reservations.series.series_rules import MOST, Plan, read_rule
 
 PARIS = ZoneInfo("Europe/Paris")
 VIEWS = ("day", "week", "month")

@@ -26,11 +26,12 @@ from config import ROOT
 from sharebank.accounts import directory
 from sharebank.accounts.models import Organisation
 from sharebank.catalog.service import search_text
-from sharebank.orders import lifecycle, making
-from sharebank.orders.making import Draft
+from sharebank.orders import lifecycle
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.models import OrderItem, Pledge
 from sharebank.orders.pledging import change_stamp
-from sharebank.orders.supplier_models import PriceItem, PriceList, Supplier
+from sharebank.orders.supply.supplier_models import PriceItem, PriceList, Supplier
 
 ORGANISATIONS, ARTICLES, LISTED = 95, 200, 20_000
 CODE = "mesure"

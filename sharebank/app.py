@@ -40,13 +40,16 @@ from sharebank.core.models import Fact
 from sharebank.core.period import zone
 from sharebank.exchange import prices_of_file
 from sharebank.insurance.paper_views import bp as insurance
-from sharebank.orders import dispatch
+from sharebank.orders.outgoing import dispatch
+from sharebank.orders.outgoing.sending import letter_ended
 from sharebank.orders.pages import bp as orders
-from sharebank.orders.sending import letter_ended
-from sharebank.reservations import calendar_letters, charges, costs, handover_words, hooks, waiting
+from sharebank.reservations import costs, hooks
+from sharebank.reservations.calendars import calendar_letters
+from sharebank.reservations.handover import charges, handover_words
 from sharebank.reservations.pages import bp as reservations
-from sharebank.reservations.series_change_views import panel as series_panel
-from sharebank.reservations.series_deciding import follow as follow_series
+from sharebank.reservations.series.series_change_views import panel as series_panel
+from sharebank.reservations.series.series_deciding import follow as follow_series
+from sharebank.reservations.waiting import waiting
 from sharebank.watch import bp as watch
 from sharebank.watch import letters_trouble
 

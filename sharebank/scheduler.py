@@ -26,7 +26,11 @@ from sharebank.core.db import db, transaction
 from sharebank.insurance import reminders as deadlines
 from sharebank.notifications import delivery, digest, runs
 from sharebank.orders.lifecycle import look_after_orders
-from sharebank.reservations import handover_reminders, links, offers, reminders, series_care
+from sharebank.reservations import reminders
+from sharebank.reservations.deciding import links
+from sharebank.reservations.handover import handover_reminders
+from sharebank.reservations.series import series_care
+from sharebank.reservations.waiting import offers
 
 log = logging.getLogger(__name__)
 Counts = dict[str, int]

@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_order
 from sharebank.api.answers import Fields, instant
-from sharebank.orders import reading, sending
+from sharebank.orders import reading
 from sharebank.orders.life_models import OrderSending
 from sharebank.orders.models import GroupOrder, OrderItem
+from sharebank.orders.outgoing import sending
 
 
 def order_out(order: GroupOrder) -> Fields:

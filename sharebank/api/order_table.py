@@ -5,8 +5,12 @@ from __future__ import annotations
 from sharebank.api.order_shapes import BODIES, MEANINGS, ORDERS_QUERY, STEPS
 from sharebank.api.shapes import Call, page_of, ref
 from sharebank.core.errors import N_, Refused
-from sharebank.orders import lifecycle, making, pledging, receiving, sending, settling
+from sharebank.orders import lifecycle, pledging
+from sharebank.orders.desk import making
+from sharebank.orders.incoming import receiving
+from sharebank.orders.outgoing import sending
 from sharebank.orders.rules import states
+from sharebank.orders.settlement import settling
 
 ORDERS = N_("Group orders")
 _WRITES = (400, 401, 403, 404, 409, 413, 415, 422)

@@ -22,9 +22,13 @@ from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_
 from sharebank.core.values import parse_decimal
-from sharebank.orders import dispatch, lifecycle, making, pledging, reading, receiving, sending, settling
+from sharebank.orders import lifecycle, pledging, reading
+from sharebank.orders.desk import making
+from sharebank.orders.incoming import receiving
+from sharebank.orders.incoming.receiving import Count
 from sharebank.orders.models import GroupOrder
-from sharebank.orders.receiving import Count
+from sharebank.orders.outgoing import dispatch, sending
+from sharebank.orders.settlement import settling
 from sharebank.orders.summary import summary
 
 TWICE = N_("This article has a line already: one line an article.")

@@ -24,8 +24,8 @@ from sharebank.core.errors import N_
 from sharebank.insurance.rules import KINDS as COVERAGE_KINDS
 from sharebank.lending.kinds import UNDERTAKINGS
 from sharebank.notifications.outbox import STATES as LETTER_STATES
-from sharebank.reservations.series_rules import FREQUENCIES
-from sharebank.reservations.series_rules import MOST as MOST_DATES
+from sharebank.reservations.series.series_rules import FREQUENCIES
+from sharebank.reservations.series.series_rules import MOST as MOST_DATES
 
 MAX_LINES = 100
 STATES = ["requested", "approved", "collected", "returned", "declined", "cancelled", "expired"]

@@ -17,12 +17,12 @@ from sharebank.core import clock, web
 from sharebank.core.db import db
 from sharebank.core.errors import N_
 from sharebank.core.period import EndsBeforeStart, to_local
-from sharebank.reservations import series as service
-from sharebank.reservations import series_booking
-from sharebank.reservations.series import SeriesAsk
-from sharebank.reservations.series_judging import Date, Preview
-from sharebank.reservations.series_rows import missing_hour
-from sharebank.reservations.series_rules import Plan, chosen_skip, simple_rule
+from sharebank.reservations.series import series as service
+from sharebank.reservations.series import series_booking
+from sharebank.reservations.series.series import SeriesAsk
+from sharebank.reservations.series.series_judging import Date, Preview
+from sharebank.reservations.series.series_rows import missing_hour
+from sharebank.reservations.series.series_rules import Plan, chosen_skip, simple_rule
 
 NOT_AN_END = N_("Write the last day, such as 2027-06-29, or an instant with its offset.")
 

@@ -16,7 +16,8 @@ from sharebank.api.shapes import Call, many, page_of, ref
 from sharebank.core.errors import N_, Busy, NotAllowed, NotFound, Refused
 from sharebank.core.period import EndsBeforeStart
 from sharebank.insurance import rules as insurance
-from sharebank.reservations import rules, series, series_booking, series_refusals, states
+from sharebank.reservations import rules, states
+from sharebank.reservations.series import series, series_booking, series_refusals
 
 CATALOGUE, LOANS, DEADLINES = N_("Resources"), N_("Reservations"), N_("Deadlines")
 LETTERS, ITSELF = N_("Letters"), N_("This description")

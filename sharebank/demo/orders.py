@@ -19,13 +19,17 @@ from sharebank.demo.calendar import moved_period
 from sharebank.demo.price_lists import load_price_lists
 from sharebank.exchange import import_bytes
 from sharebank.notifications.models import Letter
-from sharebank.orders import invoicing, lifecycle, making, payments, receiving, sending, settling
-from sharebank.orders.making import Draft
+from sharebank.orders import lifecycle
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
+from sharebank.orders.incoming import invoicing, receiving
+from sharebank.orders.incoming.receiving import Count
 from sharebank.orders.models import GroupOrder, Pledge, PledgeChange
+from sharebank.orders.outgoing import sending
 from sharebank.orders.reading import terms_of
-from sharebank.orders.receiving import Count
 from sharebank.orders.rules.accounts import SUPPLIER
 from sharebank.orders.rules.invoices import Invoice, InvoiceLine, vat_of
+from sharebank.orders.settlement import payments, settling
 
 FOLDER = Path(__file__).parent
 OPEN_DAYS = 7

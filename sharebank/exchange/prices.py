@@ -19,10 +19,10 @@ from sharebank.exchange.checking import check_bytes
 from sharebank.exchange.columns import Column, Desk, Kind, Row, Write
 from sharebank.exchange.refusals import ImportRefused
 from sharebank.exchange.suppliers import RATE, WORDS, by_code, exact
-from sharebank.orders import prices
-from sharebank.orders.making import latest_list
+from sharebank.orders.desk.making import latest_list
 from sharebank.orders.rules.prices import Listed
-from sharebank.orders.supplier_models import Supplier
+from sharebank.orders.supply import prices
+from sharebank.orders.supply.supplier_models import Supplier
 
 
 class BadPrice(Refused):

@@ -22,9 +22,9 @@ from sharebank.exchange.series_storing import Repeated, write
 from sharebank.lending.calendar import french
 from sharebank.reservations.models import Series, SeriesDate
 from sharebank.reservations.rules import UnknownResource
-from sharebank.reservations.series import DEFAULT_ZONE, OneHouse
-from sharebank.reservations.series_judging import Date
-from sharebank.reservations.series_rules import MOST, SKIPS, Plan, expand, read_rule
+from sharebank.reservations.series.series import DEFAULT_ZONE, OneHouse
+from sharebank.reservations.series.series_judging import Date
+from sharebank.reservations.series.series_rules import MOST, SKIPS, Plan, expand, read_rule
 
 
 class OtherCount(Refused):

@@ -20,10 +20,10 @@ from sharebank.exchange.calendars import Calendars
 from sharebank.exchange.columns import Desk, Row
 from sharebank.reservations.booking import new_ref
 from sharebank.reservations.models import Reservation, ReservationLine, Series
-from sharebank.reservations.series_judging import Date
-from sharebank.reservations.series_reading import HELD
-from sharebank.reservations.series_rows import Terms, keep, store
-from sharebank.reservations.series_rules import Plan, holds
+from sharebank.reservations.series.series_judging import Date
+from sharebank.reservations.series.series_reading import HELD
+from sharebank.reservations.series.series_rows import Terms, keep, store
+from sharebank.reservations.series.series_rules import Plan, holds
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from sharebank.core.values import parse_decimal
 from sharebank.exchange import cells
 from sharebank.exchange.columns import Column, Desk, Kind, Row, Write, facts, fill
 from sharebank.exchange.refusals import short
-from sharebank.orders.supplier_models import Supplier
+from sharebank.orders.supply.supplier_models import Supplier
 
 
 class BadRate(Refused):

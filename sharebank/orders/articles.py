@@ -22,7 +22,7 @@ from sharebank.orders.models import GroupOrder, OrderItem, Pledge, PledgeChange
 from sharebank.orders.pledging import joins
 from sharebank.orders.reading import Standing
 from sharebank.orders.rules.shares import Share
-from sharebank.orders.supplier_models import PriceItem
+from sharebank.orders.supply.supplier_models import PriceItem
 
 PAGE = 40
 CHANGES = 60

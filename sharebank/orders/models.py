@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sharebank.accounts.models import Organisation, User
 from sharebank.core.db import Base, Instant
-from sharebank.orders.supplier_models import Exact, Supplier
+from sharebank.orders.supply.supplier_models import Exact, Supplier
 
 if TYPE_CHECKING:
     from sharebank.orders.life_models import OrderEvent

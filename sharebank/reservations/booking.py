@@ -24,8 +24,8 @@ from sharebank.core.period import Period, to_local
 from sharebank.notifications.service import Recipient, post
 from sharebank.reservations.asking import Ask, look_up, stored
 from sharebank.reservations.availability import claims, hold_of, open_for, shortage, ways_out
+from sharebank.reservations.deciding.links import ask_to_decide
 from sharebank.reservations.gate import Permits, Verdict, judge
-from sharebank.reservations.links import ask_to_decide
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from sharebank.reservations.rules import (
     BadQuantity,

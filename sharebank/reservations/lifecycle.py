@@ -22,10 +22,17 @@ from sharebank.core.period import Period
 from sharebank.insurance.service import body_of
 from sharebank.notifications.service import Recipient, post, withdraw
 from sharebank.reservations.availability import ways_out
+from sharebank.reservations.deciding.judging import (
+    check_recall,
+    free_to_take,
+    insured,
+    second_needed,
+    silence_of,
+    take_up,
+)
+from sharebank.reservations.deciding.links import ask_to_decide
 from sharebank.reservations.gate import Permits, check_act
 from sharebank.reservations.hooks import changed
-from sharebank.reservations.judging import check_recall, free_to_take, insured, second_needed, silence_of, take_up
-from sharebank.reservations.links import ask_to_decide
 from sharebank.reservations.models import Reservation, ReservationEvent
 from sharebank.reservations.rules import Conflict
 from sharebank.reservations.states import CLOCK, LIFECYCLE, VARIANTS, due, transition

@@ -20,13 +20,13 @@ from sharebank.core.period import Period
 from sharebank.reservations import cancelling, desk, hooks
 from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.booking import Ask
+from sharebank.reservations.deciding.judging import may_recall, silence
+from sharebank.reservations.deciding.requests_reading import offers_to
 from sharebank.reservations.forms import ClosureForm, DecideForm, MonthForm, coming_saturday
 from sharebank.reservations.gate import to_sign_for
-from sharebank.reservations.judging import may_recall, silence
 from sharebank.reservations.lifecycle import possible
-from sharebank.reservations.planning import month_bounds, step
+from sharebank.reservations.planning.planning import month_bounds, step
 from sharebank.reservations.reading import LoanRow, loan_of_ref, loans_together, visible_loans
-from sharebank.reservations.requests_reading import offers_to
 from sharebank.reservations.states import reached
 from sharebank.reservations.views import may_override
 from sharebank.reservations.words import act_words, next_step

@@ -6,7 +6,7 @@ The pages are read from the URL map, so that a new one is looked at as soon as i
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -20,8 +20,11 @@ from sharebank.core.db import transaction
 from sharebank.insurance import drivers
 from sharebank.notifications.models import Letter
 from sharebank.notifications.service import Recipient
-from sharebank.orders.prices import put_draft
-from sharebank.reservations import charges, links
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
+from sharebank.orders.supply.prices import put_draft
+from sharebank.reservations.deciding import links
+from sharebank.reservations.handover import charges
 from sharebank.reservations.models import Reservation, Series
 from tests.e2e.conftest import Site
 from tests.world import NOW, PARIS
@@ -49,10 +52,13 @@ SAMPLES = {
     "supplier_code": "JACQ",
     "sku": "PJ-1001",
 }
+DRAFT = "printemps-2027"
 # Where the usual sample has nothing to show.
 OTHERWISE = {
     "reservations.instead": {"ref": "R26-0548"},
     "reservations.keep_in": {"ref": "R26-0513", "code": "MCNG-I01"},
+    "orders.choose": {"order_code": DRAFT},
+    "orders.edit": {"order_code": DRAFT},
     "orders.accounts": {"order_code": "rentree-2026-jacq"},
     "orders.reception": {"order_code": "rentree-2026-jacq"},
     "orders.invoice": {"order_code": "rentree-2026-jacq"},
@@ -93,6 +99,7 @@ FILLED = (
     "/orders/suppliers/JACQ/prices?category=no-such-one",
     "/orders/suppliers/SCOL/prices?version=1",
     "/orders/bureau-hiver-2026-jacq/step?act=extend",
+    f"/orders/{DRAFT}/assistant",
     "/orders/bureau-hiver-2026-jacq/adjust?act=share&sharing=priority",
     "/orders/bureau-hiver-2026-jacq/adjust?act=drop&sku=PJ-1001",
     "/no-such-page",
@@ -111,6 +118,7 @@ NOT_PAGES = (
     *("insurance.export", "insurance.document"),  # downloads
     *("reservations.feed", "reservations.public_feed"),
     *("agreements.pdf", "agreements.certificate", "agreements.signed_copy"),
+    *("orders.adjust", "orders.step"),  # a page for each act: some of FILLED
     "orders.document",
     *("orders.statement", "orders.all_statements", "orders.slips"),
     *("orders.accounts_csv", "orders.payments_csv", "orders.savings_csv"),
@@ -154,6 +162,7 @@ def lived_in(site: Site) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         ref = session.scalars(series).one()
         prices = b"sku,name,pack_size,unit_price_excl_vat_eur,vat_rate\nPJ-1001,Cahier,12,0.99,5.5\nPJ-1,Stylo,1,2,20\n"
         draft = put_draft(session, manager, SAMPLES["supplier_code"], "tarif.csv", prices, NOW)
+        making.make_order(session, manager, Draft(DRAFT, "Printemps", "JACQ", "MCNG", NOW + timedelta(days=9)), NOW)
         made = {
             "draft_id": draft.id,
             "number": agreement.number,

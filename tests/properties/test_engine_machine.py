@@ -369,7 +369,7 @@ def test_engine_and_ledger_agree(machine: type[EngineMachine], steps: int) -> No
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=steps // a_life + steps // 100,  # a life ends early now and then, and some steps do nothing
+            max_examples=steps // a_life + steps // 60,  # a life ends early now and then, and some steps do nothing
             stateful_step_count=a_life,
             derandomize=True,
             database=None,

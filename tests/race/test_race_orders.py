@@ -22,11 +22,12 @@ from sharebank.accounts import service as accounts
 from sharebank.accounts.models import Organisation
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
-from sharebank.orders import lifecycle, making
+from sharebank.orders import lifecycle
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderEvent
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder, PledgeChange
-from sharebank.orders.supplier_models import PriceItem, PriceList, Supplier
+from sharebank.orders.supply.supplier_models import PriceItem, PriceList, Supplier
 from tests.conftest import make_app
 from tests.race.contest import prepare
 from tests.serving import Served

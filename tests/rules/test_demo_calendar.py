@@ -13,7 +13,7 @@ from sharebank.demo.calendar import DATA_DAY, moved_attributes, moved_day, moved
 from sharebank.demo.loader import FOLDER
 from sharebank.lending.calendar import french
 from sharebank.reservations.rules import Claim, uses
-from sharebank.reservations.series_rules import Plan, expand, read_rule
+from sharebank.reservations.series.series_rules import Plan, expand, read_rule
 from sharebank.reservations.states import HOLDING
 from tests.world import PARIS
 

@@ -17,7 +17,7 @@ from sharebank.core.period import EndsBeforeStart, NonexistentTime, OutsideCalen
 from sharebank.lending.calendar import french
 from sharebank.lending.facts import NO_HOLIDAYS
 from sharebank.reservations.rules import Claim, peak
-from sharebank.reservations.series_refusals import (
+from sharebank.reservations.series.series_refusals import (
     BadRule,
     Endless,
     EndsTwice,
@@ -26,7 +26,7 @@ from sharebank.reservations.series_refusals import (
     OverlapsItself,
     TooManyDates,
 )
-from sharebank.reservations.series_rules import (
+from sharebank.reservations.series.series_rules import (
     MOST,
     WEEKDAYS,
     Plan,
@@ -36,7 +36,7 @@ from sharebank.reservations.series_rules import (
     read_rule,
     simple_rule,
 )
-from sharebank.reservations.series_terms import term_begun, terms
+from sharebank.reservations.series.series_terms import term_begun, terms
 from tests.world import PARIS
 
 SERIES = Path(__file__).parents[2] / "sharebank" / "demo" / "series.csv"

@@ -18,8 +18,9 @@ from sharebank.lending.prices import Line, Quote
 from sharebank.lending.terms import parse_terms
 from sharebank.notifications.models import Letter
 from sharebank.notifications.writing import write_out
-from sharebank.reservations import cancelling, charges, desk, handover_words, hooks
-from sharebank.reservations.handover_models import Charge
+from sharebank.reservations import cancelling, desk, hooks
+from sharebank.reservations.handover import charges, handover_words
+from sharebank.reservations.handover.handover_models import Charge
 from sharebank.reservations.models import Reservation
 from tests import world
 from tests.counter import MEMBER, ROOM, STAFF, Book, Who, book, loan, rules

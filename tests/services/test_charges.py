@@ -17,11 +17,12 @@ from sharebank.core.errors import NotAllowed, NotFound
 from sharebank.core.period import Period
 from sharebank.notifications.models import Letter
 from sharebank.notifications.writing import write_out
-from sharebank.reservations import charges, desk, handover, handover_words
-from sharebank.reservations.charges import Bill, TooLateToCharge
-from sharebank.reservations.handover import Meeting
-from sharebank.reservations.handover_models import Charge
-from sharebank.reservations.handover_rules import Found
+from sharebank.reservations import desk
+from sharebank.reservations.handover import charges, handover, handover_words
+from sharebank.reservations.handover.charges import Bill, TooLateToCharge
+from sharebank.reservations.handover.handover import Meeting
+from sharebank.reservations.handover.handover_models import Charge
+from sharebank.reservations.handover.handover_rules import Found
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.states import ReasonMissing, WrongState
 from tests import world

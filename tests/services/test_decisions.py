@@ -20,16 +20,18 @@ from sharebank.notifications import outbox
 from sharebank.notifications.models import Letter
 from sharebank.notifications.service import withdraw
 from sharebank.notifications.writing import write_out
-from sharebank.reservations import decisions, desk, lifecycle, links, offers
-from sharebank.reservations.decisions import MoreThanAsked, NothingLess, NotLess, Slot
-from sharebank.reservations.judging import NoRecall, TooLateToRecall
+from sharebank.reservations import desk, lifecycle
+from sharebank.reservations.deciding import decisions, links
+from sharebank.reservations.deciding.decisions import MoreThanAsked, NothingLess, NotLess, Slot
+from sharebank.reservations.deciding.judging import NoRecall, TooLateToRecall
+from sharebank.reservations.deciding.links import LinkGone, LinkUsed
+from sharebank.reservations.deciding.requests_reading import History, to_decide
 from sharebank.reservations.lifecycle import SamePerson
-from sharebank.reservations.links import LinkGone, LinkUsed
 from sharebank.reservations.models import Reservation
-from sharebank.reservations.requests_reading import History, to_decide
 from sharebank.reservations.rules import Collision, InThePast
 from sharebank.reservations.states import WaitsForBorrower, WrongState
-from sharebank.reservations.waiting_models import DecisionLink
+from sharebank.reservations.waiting import offers
+from sharebank.reservations.waiting.waiting_models import DecisionLink
 from tests.counter import MEMBER, OTHER, PLATES, ROOM, SMALL, STAFF, STN_ROOM, Book, Who, book, free, loan, rules
 from tests.world import NOW, PARIS, at
 

@@ -28,10 +28,10 @@ from sharebank.core.period import to_local
 from sharebank.demo.loader import PASSWORD, NotEmpty, is_empty, load
 from sharebank.insurance.models import Coverage
 from sharebank.notifications.models import Letter
-from sharebank.orders import settling
 from sharebank.orders.models import GroupOrder, Pledge, PledgeChange
 from sharebank.orders.reading import reckon
-from sharebank.orders.supplier_models import PriceList
+from sharebank.orders.settlement import settling
+from sharebank.orders.supply.supplier_models import PriceList
 from sharebank.reservations.models import Reservation
 from tests.conftest import SECRET, make_app
 from tests.world import NOW, PARIS

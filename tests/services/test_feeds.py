@@ -28,22 +28,15 @@ from sharebank.notifications import attachments, delivery, rules, writing
 from sharebank.notifications.attachments import Attachment
 from sharebank.notifications.models import Letter
 from sharebank.notifications.service import Recipient, post
-from sharebank.reservations import (
-    booking,
-    calendar_writing,
-    feeds,
-    feeds_reading,
-    lifecycle,
-    series_booking,
-    series_changes,
-    series_deciding,
-)
+from sharebank.reservations import booking, lifecycle
 from sharebank.reservations.booking import Ask
-from sharebank.reservations.calendar_models import CalendarFeed
-from sharebank.reservations.calendar_writing import Entry, calendar
+from sharebank.reservations.calendars import calendar_writing, feeds, feeds_reading
+from sharebank.reservations.calendars.calendar_models import CalendarFeed
+from sharebank.reservations.calendars.calendar_writing import Entry, calendar
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine, SeriesDate
-from sharebank.reservations.series import SeriesAsk
-from sharebank.reservations.series_rules import Plan, read_rule
+from sharebank.reservations.series import series_booking, series_changes, series_deciding
+from sharebank.reservations.series.series import SeriesAsk
+from sharebank.reservations.series.series_rules import Plan, read_rule
 from tests import world
 from tests.world import NOW, PARIS
 

@@ -17,11 +17,12 @@ from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound
 from sharebank.notifications.models import Letter
-from sharebank.reservations import desk, handover, handover_damage, handover_photos, handover_reminders
-from sharebank.reservations.handover import Meeting
-from sharebank.reservations.handover_damage import LoansInTheWay, NotAllOfIt, OverBeforeItBegins, Repair
-from sharebank.reservations.handover_models import HandoverLine, HandoverPhoto
-from sharebank.reservations.handover_rules import (
+from sharebank.reservations import desk
+from sharebank.reservations.handover import handover, handover_damage, handover_photos, handover_reminders
+from sharebank.reservations.handover.handover import Meeting
+from sharebank.reservations.handover.handover_damage import LoansInTheWay, NotAllOfIt, OverBeforeItBegins, Repair
+from sharebank.reservations.handover.handover_models import HandoverLine, HandoverPhoto
+from sharebank.reservations.handover.handover_rules import (
     Found,
     MoreThanBooked,
     MoreThanOut,

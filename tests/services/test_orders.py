@@ -22,12 +22,13 @@ from sharebank.demo.loader import FOLDER
 from sharebank.demo.orders import load_orders
 from sharebank.exchange import ImportRefused, export_text, import_bytes
 from sharebank.notifications.models import Letter
-from sharebank.orders import lifecycle, making, pledging, reading
+from sharebank.orders import lifecycle, pledging, reading
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderEvent, OrderVersion
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder, OrderItem, Pledge, PledgeChange
 from sharebank.orders.summary import summary
-from sharebank.orders.supplier_models import PriceList
+from sharebank.orders.supply.supplier_models import PriceList
 from tests import world
 from tests.world import NOW
 

@@ -17,9 +17,10 @@ from sharebank.core.errors import Refused
 from sharebank.exchange import import_bytes
 from sharebank.notifications import delivery
 from sharebank.notifications.models import Letter
-from sharebank.orders import closing, corrections, lifecycle, making, pledging, preparing, reading
+from sharebank.orders import lifecycle, pledging, reading
+from sharebank.orders.desk import closing, corrections, making, preparing
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderEvent
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder, OrderItem, PledgeChange
 from sharebank.orders.rules.corrections import NoFallback, NothingToMove, NotSoMany, TakenBack
 from sharebank.orders.rules.packs import SHARINGS

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.models import Organisation
 from sharebank.core.db import db, transaction
-from sharebank.orders import lifecycle, making, pledging, reading
+from sharebank.orders import lifecycle, pledging, reading
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import Adjustment
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder, OrderItem
 from sharebank.orders.models import Pledge as PledgeRow
 from sharebank.orders.reading import Standing
@@ -26,7 +27,7 @@ from sharebank.orders.recall import Recall, Shelf
 from sharebank.orders.rules import advice, packs, shares
 from sharebank.orders.rules.packs import SHARINGS, Article, Pledge, Sharing
 from sharebank.orders.summary import summary
-from sharebank.orders.supplier_models import PriceItem, PriceList, Supplier
+from sharebank.orders.supply.supplier_models import PriceItem, PriceList, Supplier
 from tests import world
 
 SKUS = tuple(f"A{number}" for number in range(6))

@@ -17,12 +17,15 @@ from sharebank.core.errors import ChangedMeanwhile, NotAllowed, NotFound, Refuse
 from sharebank.exchange import import_bytes
 from sharebank.notifications import delivery
 from sharebank.notifications.models import Letter
-from sharebank.orders import invoicing, lifecycle, making, pledging, reading, receiving, sending
-from sharebank.orders.invoicing import TakeoverReasonMissing
+from sharebank.orders import lifecycle, pledging, reading
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
+from sharebank.orders.incoming import invoicing, receiving
+from sharebank.orders.incoming.invoicing import TakeoverReasonMissing
+from sharebank.orders.incoming.receiving import BadCount, Count, NothingCounted, NotOfThisOrder
 from sharebank.orders.life_models import OrderEvent, OrderVersion
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder
-from sharebank.orders.receiving import BadCount, Count, NothingCounted, NotOfThisOrder
+from sharebank.orders.outgoing import sending
 from sharebank.orders.rules.invoices import Invoice, InvoiceLine
 from sharebank.orders.rules.states import WrongOrderState
 from tests import world

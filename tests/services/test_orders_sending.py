@@ -29,12 +29,14 @@ from sharebank.exchange import import_bytes
 from sharebank.notifications import delivery
 from sharebank.notifications.models import Letter
 from sharebank.notifications.outbox import CannotGoAgain, send_again
-from sharebank.orders import dispatch, lifecycle, making, papers, pledging, sending
+from sharebank.orders import lifecycle, pledging
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderFile, OrderPaper, OrderSending
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder
+from sharebank.orders.outgoing import dispatch, papers, sending
 from sharebank.orders.rules.states import OrderLeaving, WrongOrderState
-from sharebank.orders.supplier_models import Supplier
+from sharebank.orders.supply.supplier_models import Supplier
 from tests import world
 from tests.world import NOW
 

@@ -21,25 +21,18 @@ from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound, Refused
 from sharebank.exchange import import_bytes
 from sharebank.notifications.models import Letter
-from sharebank.orders import (
-    lifecycle,
-    making,
-    matrix,
-    payments,
-    pledging,
-    receiving,
-    savings,
-    sending,
-    settling,
-    statements,
-)
+from sharebank.orders import lifecycle, pledging
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
+from sharebank.orders.incoming import receiving
+from sharebank.orders.incoming.receiving import Count
 from sharebank.orders.life_models import OrderVersion
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder
-from sharebank.orders.payments import NothingOwed, PaidTooMuch, PaymentReasonMissing, TakenBack
-from sharebank.orders.receiving import Count
+from sharebank.orders.outgoing import sending
 from sharebank.orders.rules.states import WrongOrderState
 from sharebank.orders.rules.transfers import Transfer
+from sharebank.orders.settlement import matrix, payments, savings, settling, statements
+from sharebank.orders.settlement.payments import NothingOwed, PaidTooMuch, PaymentReasonMissing, TakenBack
 from tests.world import NOW, PARIS
 
 DAY = date(2026, 11, 21)

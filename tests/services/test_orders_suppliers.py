@@ -14,11 +14,13 @@ from sharebank.accounts.actor import Actor
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import ChangedMeanwhile, NotAllowed, NotFound, Refused
 from sharebank.exchange import ImportRefused, export_text, import_bytes, prices_of_file
-from sharebank.orders import lifecycle, making, prices, suppliers
-from sharebank.orders.making import Draft
+from sharebank.orders import lifecycle
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.models import OrderItem
-from sharebank.orders.prices import Wish
-from sharebank.orders.supplier_models import PriceDraft, PriceList, Supplier
+from sharebank.orders.supply import prices, suppliers
+from sharebank.orders.supply.prices import Wish
+from sharebank.orders.supply.supplier_models import PriceDraft, PriceList, Supplier
 from tests import world
 from tests.world import NOW
 

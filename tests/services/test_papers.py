@@ -21,7 +21,7 @@ from sharebank.insurance.models import SeenPaper
 from sharebank.insurance.papers import KnownPaper, Shown
 from sharebank.insurance.rules import PaperElsewhere
 from sharebank.lending.kinds import PAPERS
-from sharebank.reservations.requests_reading import to_decide
+from sharebank.reservations.deciding.requests_reading import to_decide
 from tests import world
 from tests.counter import MEMBER, OTHER, ROOM, STAFF, STAFF_STN, STN_ROOM, Book, Who, book, rules
 from tests.services.test_insurance import certify

@@ -18,14 +18,15 @@ from sharebank.exchange import import_bytes
 from sharebank.exchange.refusals import ImportRefused
 from sharebank.exchange.writing import export_text
 from sharebank.notifications.models import Letter
-from sharebank.reservations import desk, series_booking, series_care, series_changes, series_deciding, series_reading
-from sharebank.reservations import series as service
+from sharebank.reservations import desk
 from sharebank.reservations.models import Reservation, Series, SeriesDate
 from sharebank.reservations.rules import Collision, OutOfService, TooSoon
-from sharebank.reservations.series import OneHouse, SeriesAsk
-from sharebank.reservations.series_booking import NothingToBook, UnknownDates
-from sharebank.reservations.series_preparing import NothingToChange, Wished
-from sharebank.reservations.series_rules import Plan, read_rule
+from sharebank.reservations.series import series as service
+from sharebank.reservations.series import series_booking, series_care, series_changes, series_deciding, series_reading
+from sharebank.reservations.series.series import OneHouse, SeriesAsk
+from sharebank.reservations.series.series_booking import NothingToBook, UnknownDates
+from sharebank.reservations.series.series_preparing import NothingToChange, Wished
+from sharebank.reservations.series.series_rules import Plan, read_rule
 from sharebank.reservations.states import WrongState
 from tests import world
 from tests.counter import MEMBER, OTHER, PLATES, ROOM, SMALL, STAFF, STN_ROOM, Book, Who, book, letters, rules, stored

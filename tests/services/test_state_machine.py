@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from sharebank.accounts.actor import Actor
 from sharebank.core.db import transaction
 from sharebank.core.errors import NotAllowed, NotFound
-from sharebank.reservations import booking, decisions, lifecycle
+from sharebank.reservations import booking, lifecycle
 from sharebank.reservations.booking import Ask
-from sharebank.reservations.decisions import Slot
+from sharebank.reservations.deciding import decisions
+from sharebank.reservations.deciding.decisions import Slot
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.states import LIFECYCLE, WrongState
 from tests import world

@@ -17,9 +17,10 @@ from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound
 from sharebank.core.period import Period
-from sharebank.reservations import booking, decisions, desk, lifecycle, offers, waiting
+from sharebank.reservations import booking, desk, lifecycle
 from sharebank.reservations.booking import Ask
-from sharebank.reservations.decisions import Slot
+from sharebank.reservations.deciding import decisions
+from sharebank.reservations.deciding.decisions import Slot
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.rules import (
     InThePast,
@@ -30,8 +31,9 @@ from sharebank.reservations.rules import (
     UnknownResource,
 )
 from sharebank.reservations.states import NotOffered, WrongState
-from sharebank.reservations.waiting import FreeNow, WaitsAlready, WaitsForTooMuch
-from sharebank.reservations.waiting_models import WaitingEntry
+from sharebank.reservations.waiting import offers, waiting
+from sharebank.reservations.waiting.waiting import FreeNow, WaitsAlready, WaitsForTooMuch
+from sharebank.reservations.waiting.waiting_models import WaitingEntry
 from tests.counter import HOME, MEMBER, OTHER, PLATES, ROOM, SMALL, STAFF, STN_ROOM, Book, Who, book, free, loan, rules
 from tests.services.test_decisions import at_once, letters, words
 from tests.world import NOW, PARIS, at

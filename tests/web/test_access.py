@@ -28,18 +28,23 @@ from sharebank.core import press
 from sharebank.core.db import db, transaction
 from sharebank.insurance.documents import Paper
 from sharebank.insurance.models import Coverage, CoverageDocument, Driver, SeenPaper
-from sharebank.orders import lifecycle, making, payments, pledging, prices
+from sharebank.orders import lifecycle, pledging
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderPhoto
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder
-from sharebank.orders.supplier_models import PriceItem, PriceList, Supplier
-from sharebank.reservations import booking, feeds, series_booking
+from sharebank.orders.settlement import payments
+from sharebank.orders.supply import prices
+from sharebank.orders.supply.supplier_models import PriceItem, PriceList, Supplier
+from sharebank.reservations import booking
 from sharebank.reservations.booking import Ask
-from sharebank.reservations.handover_models import Charge, Handover, HandoverPhoto
+from sharebank.reservations.calendars import feeds
+from sharebank.reservations.handover.handover_models import Charge, Handover, HandoverPhoto
 from sharebank.reservations.models import Reservation
-from sharebank.reservations.series import SeriesAsk
-from sharebank.reservations.series_rules import Plan, read_rule
-from sharebank.reservations.waiting_models import WaitingEntry
+from sharebank.reservations.series import series_booking
+from sharebank.reservations.series.series import SeriesAsk
+from sharebank.reservations.series.series_rules import Plan, read_rule
+from sharebank.reservations.waiting.waiting_models import WaitingEntry
 from tests import world
 
 EVERYBODY = frozenset(world.PEOPLE)

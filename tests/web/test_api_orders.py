@@ -16,9 +16,10 @@ from sharebank.api.problems import Invalid
 from sharebank.core import clock
 from sharebank.core.db import transaction
 from sharebank.exchange import import_bytes
-from sharebank.orders import dispatch, lifecycle
+from sharebank.orders import lifecycle
 from sharebank.orders.life_models import OrderEvent
 from sharebank.orders.models import GroupOrder, Pledge, PledgeChange
+from sharebank.orders.outgoing import dispatch
 from tests import world
 from tests.web.api_client import Program, stored
 

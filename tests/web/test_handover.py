@@ -18,7 +18,7 @@ from sharebank.catalog.models import RuleSet
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.reservations import desk
-from sharebank.reservations.handover_models import Charge, Handover, HandoverPhoto
+from sharebank.reservations.handover.handover_models import Charge, Handover, HandoverPhoto
 from sharebank.reservations.models import Reservation
 from tests import world
 from tests.counter import BUS, MEMBER, PLATES, STAFF, STAFF_STN, Book, Who, book, loan

@@ -14,10 +14,11 @@ from sqlalchemy import select, update
 from sharebank.catalog.models import Resource
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
-from sharebank.reservations import desk, handover
-from sharebank.reservations.handover import Meeting
-from sharebank.reservations.handover_models import Charge
-from sharebank.reservations.handover_rules import Found
+from sharebank.reservations import desk
+from sharebank.reservations.handover import handover
+from sharebank.reservations.handover.handover import Meeting
+from sharebank.reservations.handover.handover_models import Charge
+from sharebank.reservations.handover.handover_rules import Found
 from sharebank.reservations.models import Reservation
 from tests import world
 from tests.counter import MEMBER, PLATES, ROOM, STAFF, STAFF_STN, Book, Who, book, rules

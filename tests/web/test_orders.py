@@ -20,9 +20,10 @@ from sharebank.accounts.actor import Actor
 from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.core.db import db, transaction
 from sharebank.exchange import import_bytes
-from sharebank.orders import lifecycle, making, pledging
+from sharebank.orders import lifecycle, pledging
 from sharebank.orders.articles import PAGE
-from sharebank.orders.making import Draft
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.models import GroupOrder, OrderItem, Pledge
 from sharebank.orders.pledge_forms import PledgeSheet
 from tests import world

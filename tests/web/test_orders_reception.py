@@ -18,10 +18,13 @@ from sqlalchemy import select
 from sharebank.accounts.actor import Actor
 from sharebank.core.db import db, transaction
 from sharebank.exchange import import_bytes
-from sharebank.orders import lifecycle, making, pledging, receiving, sending
+from sharebank.orders import lifecycle, pledging
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
+from sharebank.orders.incoming import receiving
 from sharebank.orders.life_models import OrderPhoto
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder
+from sharebank.orders.outgoing import sending
 from tests import world
 from tests.world import NOW
 

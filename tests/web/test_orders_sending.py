@@ -15,9 +15,10 @@ from sharebank.accounts.actor import Actor
 from sharebank.core import press
 from sharebank.core.db import db, transaction
 from sharebank.exchange import import_bytes
-from sharebank.orders import lifecycle, making, pledging
+from sharebank.orders import lifecycle, pledging
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderSending
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder
 from tests import world
 from tests.world import NOW

@@ -16,10 +16,14 @@ from sharebank.accounts.actor import Actor
 from sharebank.core import press
 from sharebank.core.db import db, transaction
 from sharebank.exchange import import_bytes
-from sharebank.orders import lifecycle, making, pledging, receiving, sending, settling
+from sharebank.orders import lifecycle, pledging
+from sharebank.orders.desk import making
+from sharebank.orders.desk.making import Draft
+from sharebank.orders.incoming import receiving
 from sharebank.orders.life_models import Payment
-from sharebank.orders.making import Draft
 from sharebank.orders.models import GroupOrder
+from sharebank.orders.outgoing import sending
+from sharebank.orders.settlement import settling
 from tests.world import NOW, PARIS
 
 SUPPLIERS = """code,name,kind,email,min_order_eur_excl_vat,delivery_fee_eur,free_delivery_from_eur,lead_time_days

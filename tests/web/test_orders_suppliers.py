@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from sharebank.core.db import db, transaction
 from sharebank.exchange import import_bytes
-from sharebank.orders import prices
-from sharebank.orders.supplier_models import PriceDraft, PriceList, Supplier
+from sharebank.orders.supply import prices
+from sharebank.orders.supply.supplier_models import PriceDraft, PriceList, Supplier
 from tests.world import NOW, PARIS
 
 HEADING = "sku,name,pack_size,unit_price_excl_vat_eur,vat_rate,price_breaks,labels,category"

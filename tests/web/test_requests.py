@@ -19,7 +19,7 @@ from sharebank.core.db import db, transaction
 from sharebank.notifications.models import Letter
 from sharebank.reservations import desk
 from sharebank.reservations.models import Reservation, Series
-from sharebank.reservations.waiting_models import DecisionLink, WaitingEntry
+from sharebank.reservations.waiting.waiting_models import DecisionLink, WaitingEntry
 from tests.counter import MEMBER, OTHER, PLATES, ROOM, SMALL, STAFF, Book, Who, book, loan, rules
 from tests.world import NOW, at
 
@@ -97,7 +97,7 @@ def test_each_sees_the_requests_to_their_own_house(book: Book, signed_in: Signed
 
 
 def test_a_long_list_has_pages(book: Book, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sharebank.reservations.requests_views.PAGE", 2)
+    monkeypatch.setattr("sharebank.reservations.deciding.requests_views.PAGE", 2)
     refs = [book(MEMBER, at(day, "10:00", "11:00", month=12), {ROOM: 1})[0].ref for day in (9, 8, 7)]
     browser, seen = signed_in(STAFF), []
     address: str | None = "/requests"

@@ -17,8 +17,8 @@ from sharebank.accounts.models import Organisation
 from sharebank.core.db import db, transaction
 from sharebank.notifications.models import Letter
 from sharebank.notifications.writing import write_out
-from sharebank.reservations import series_care
 from sharebank.reservations.models import Reservation, Series
+from sharebank.reservations.series import series_care
 from tests import world
 from tests.counter import MEMBER, OTHER, ROOM, STAFF, Book, book, stored
 from tests.world import at

@@ -1,0 +1,1 @@
+"""Preparing group orders, closing them, correcting by hand."""

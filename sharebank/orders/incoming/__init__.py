@@ -1,0 +1,1 @@
+"""What came, and the supplier’s invoice."""

@@ -1,0 +1,1 @@
+"""The order on its way to the supplier."""

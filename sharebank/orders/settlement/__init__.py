@@ -1,0 +1,1 @@
+"""Who owes what, who paid, what was saved."""

@@ -1,0 +1,1 @@
+"""Calendars to subscribe to, in letters and on paper."""

@@ -1,0 +1,1 @@
+"""What houses decide: requests, from the list or from a letter."""

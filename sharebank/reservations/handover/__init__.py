@@ -1,0 +1,1 @@
+"""What changes hands, what comes back, what is owed for it."""

@@ -1,0 +1,1 @@
+"""The planning by day, week and month."""
