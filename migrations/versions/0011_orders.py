@@ -17,12 +17,16 @@ depends_on = None
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(19), "sqlite")
 
 # Whoever writes, the application or a hand at a console: a pledge is made, changed or taken back only while its order
-# is open, and is about an article of that order. On PostgreSQL the order row is locked for it: closing waits for
-# pledges under way and those that come later find it closed.
+# is open, and is about an article of that order that was not ordered yet: one that was sent is not open again by its
+# state alone. On PostgreSQL the order row is locked for it: closing waits for pledges under way and those that come
+# later find it closed.
 OPEN = "sharebank guard: this order is not open: nothing can be pledged or taken back"
-THEIRS = "sharebank guard: a pledge is about an article of its own order"
+THEIRS = "sharebank guard: a pledge, or its correction, is about an article of its own order that may still change"
+STAYS = "sharebank guard: an article stays in its order"
 
-SQLITE = tuple(
+ITS_ARTICLE = f"""SELECT RAISE(ABORT, '{THEIRS}') WHERE NOT EXISTS
+        (SELECT 1 FROM order_item WHERE id = NEW.item_id AND order_id = NEW.order_id AND ordered IS NULL);"""
+PLEDGES = tuple(
     f"""
 CREATE TRIGGER pledge_{event.lower()}_guard BEFORE {event} ON pledge BEGIN
     SELECT RAISE(ABORT, '{OPEN}') WHERE {closed};
@@ -33,18 +37,34 @@ END
         (
             "INSERT",
             "NOT EXISTS (SELECT 1 FROM group_order WHERE id = NEW.order_id AND state = 'open')",
-            f"""SELECT RAISE(ABORT, '{THEIRS}')
-    WHERE NOT EXISTS (SELECT 1 FROM order_item WHERE id = NEW.item_id AND order_id = NEW.order_id);""",
+            ITS_ARTICLE,
         ),
         (
             "UPDATE",
             """NOT EXISTS (SELECT 1 FROM group_order WHERE id = NEW.order_id AND state = 'open')
         OR NEW.order_id IS NOT OLD.order_id OR NEW.item_id IS NOT OLD.item_id""",
-            "",
+            ITS_ARTICLE,
         ),
         # An order that is deleted takes its pledges along.
         ("DELETE", "EXISTS (SELECT 1 FROM group_order WHERE id = OLD.order_id AND state <> 'open')", ""),
     )
+)
+SQLITE = (
+    *PLEDGES,
+    f"""
+CREATE TRIGGER order_item_guard BEFORE UPDATE OF order_id ON order_item WHEN NEW.order_id <> OLD.order_id BEGIN
+    SELECT RAISE(ABORT, '{STAYS}');
+END
+""",
+    *(
+        f"""
+CREATE TRIGGER order_adjustment_{event.lower()}_guard BEFORE {event} ON order_adjustment BEGIN
+    SELECT RAISE(ABORT, '{THEIRS}')
+    WHERE NOT EXISTS (SELECT 1 FROM order_item WHERE id = NEW.item_id AND order_id = NEW.order_id);
+END
+"""
+        for event in ("INSERT", "UPDATE")
+    ),
 )
 
 POSTGRESQL = (
@@ -62,7 +82,7 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
-    IF NOT EXISTS (SELECT 1 FROM order_item WHERE id = NEW.item_id AND order_id = NEW.order_id)
+    IF NOT EXISTS (SELECT 1 FROM order_item WHERE id = NEW.item_id AND order_id = NEW.order_id AND ordered IS NULL)
        OR (TG_OP = 'UPDATE' AND (NEW.order_id <> OLD.order_id OR NEW.item_id <> OLD.item_id)) THEN
         RAISE EXCEPTION '{THEIRS}' USING ERRCODE = 'check_violation';
     END IF;
@@ -73,7 +93,42 @@ END $$
 CREATE TRIGGER pledge_guard BEFORE INSERT OR UPDATE OR DELETE ON pledge
 FOR EACH ROW EXECUTE FUNCTION pledge_guard()
 """,
+    f"""
+CREATE FUNCTION order_item_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.order_id <> OLD.order_id THEN
+        RAISE EXCEPTION '{STAYS}' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$
+""",
+    """
+CREATE TRIGGER order_item_guard BEFORE UPDATE OF order_id ON order_item
+FOR EACH ROW EXECUTE FUNCTION order_item_guard()
+""",
+    f"""
+CREATE FUNCTION order_adjustment_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM order_item WHERE id = NEW.item_id AND order_id = NEW.order_id) THEN
+        RAISE EXCEPTION '{THEIRS}' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$
+""",
+    """
+CREATE TRIGGER order_adjustment_guard BEFORE INSERT OR UPDATE ON order_adjustment
+FOR EACH ROW EXECUTE FUNCTION order_adjustment_guard()
+""",
 )
+
+# SQLite keeps a text or 1.5 in a column of whole numbers, and any text is more than any number.
+WHOLE = "CAST({0} AS INTEGER) = {0}"
+
+
+def _whole(table: str, *columns: str) -> sa.CheckConstraint:
+    """These columns hold whole numbers, whatever the database would let pass."""
+    rule = " AND ".join(WHOLE.format(column) for column in columns)
+    return sa.CheckConstraint(rule, name=op.f(f"ck_{table}_whole"))
 
 
 def upgrade() -> None:
@@ -99,6 +154,11 @@ def upgrade() -> None:
         sa.Column("labels", sa.JSON(), nullable=False),
         sa.Column("notes", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_supplier")),
+        sa.CheckConstraint(
+            "minimum_cents >= 0 AND fee_cents >= 0 AND free_from_cents >= 0 AND lead_days >= 0",
+            name=op.f("ck_supplier_terms"),
+        ),
+        _whole("supplier", "minimum_cents", "fee_cents", "free_from_cents", "lead_days"),
         sa.UniqueConstraint("code", name=op.f("uq_supplier_code")),
     )
     op.create_table(
@@ -195,6 +255,7 @@ def upgrade() -> None:
         sa.Column("fallback_sku", sa.String(length=40), server_default="", nullable=False),
         sa.Column("search_text", sa.Text(), nullable=False),
         sa.CheckConstraint("pack > 0 AND least_packs > 0", name=op.f("ck_price_item_pack")),
+        _whole("price_item", "pack", "least_packs"),
         sa.ForeignKeyConstraint(
             ["price_list_id"],
             ["price_list.id"],
@@ -237,7 +298,7 @@ def upgrade() -> None:
         sa.Column("breaks", sa.JSON(), nullable=False),
         sa.Column("labels", sa.JSON(), nullable=False),
         sa.Column("category", sa.String(length=60), nullable=False),
-        sa.Column("fallback_sku", sa.String(length=40), nullable=False),
+        sa.Column("fallback_sku", sa.String(length=40), server_default="", nullable=False),
         sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("dropped", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("ordered", sa.Integer(), nullable=True),
@@ -246,7 +307,8 @@ def upgrade() -> None:
         sa.Column("damaged", sa.Integer(), server_default="0", nullable=False),
         sa.Column("invoiced_price", sa.String(20), nullable=True),
         sa.CheckConstraint("pack > 0 AND least_packs > 0", name=op.f("ck_order_item_pack")),
-        sa.CheckConstraint("received IS NULL OR received >= 0", name=op.f("ck_order_item_received")),
+        sa.CheckConstraint("ordered >= 0 AND received >= 0 AND damaged >= 0", name=op.f("ck_order_item_received")),
+        _whole("order_item", "pack", "least_packs", "ordered", "received", "damaged"),
         sa.ForeignKeyConstraint(
             ["order_id"], ["group_order.id"], name=op.f("fk_order_item_order_id_group_order"), ondelete="CASCADE"
         ),
@@ -268,6 +330,7 @@ def upgrade() -> None:
         sa.Column("undone_by_id", sa.Integer(), nullable=True),
         sa.Column("undone_why", sa.String(length=300), server_default="", nullable=False),
         sa.CheckConstraint("cents > 0", name=op.f("ck_order_payment_cents")),
+        _whole("order_payment", "cents"),
         sa.ForeignKeyConstraint(
             ["order_id"], ["group_order.id"], name=op.f("fk_order_payment_order_id_group_order"), ondelete="CASCADE"
         ),
@@ -388,6 +451,7 @@ def upgrade() -> None:
         sa.Column("units", sa.Integer(), nullable=False),
         sa.Column("event_id", sa.Integer(), nullable=False),
         sa.CheckConstraint("units <> 0", name=op.f("ck_order_adjustment_units")),
+        _whole("order_adjustment", "units"),
         sa.ForeignKeyConstraint(
             ["event_id"], ["order_event.id"], name=op.f("fk_order_adjustment_event_id_order_event"), ondelete="CASCADE"
         ),
@@ -413,7 +477,10 @@ def upgrade() -> None:
         sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("accept_up_to", sa.Integer(), nullable=False),
         sa.Column("at", INSTANT, nullable=False),
-        sa.CheckConstraint("quantity >= 0 AND accept_up_to >= quantity", name=op.f("ck_pledge_quantity")),
+        sa.CheckConstraint(
+            "quantity >= 0 AND accept_up_to >= quantity AND accept_up_to <= 1000000", name=op.f("ck_pledge_quantity")
+        ),
+        _whole("pledge", "quantity", "accept_up_to"),
         sa.ForeignKeyConstraint(
             ["item_id"], ["order_item.id"], name=op.f("fk_pledge_item_id_order_item"), ondelete="CASCADE"
         ),

@@ -47,14 +47,18 @@ DETAILS: dict[str, Schema] = {
 SERIES_DETAILS = {name: schema for name, schema in DETAILS.items() if name not in ("collect_at", "return_at")}
 """Of a series no hours of collection: each date has its own."""
 
+_ASKED: dict[str, Schema] = {
+    "organisation": CODE,
+    "purpose": text(300),
+    "starts_at": INSTANT,
+    "ends_at": INSTANT,
+    "lines": many(thing({"resource": CODE, "quantity": whole(1, MAX_UNITS)}), minItems=1, maxItems=MAX_LINES),
+}
+"""Of one reservation or of many."""
 BODIES: dict[str, Schema] = {
     "NewReservation": thing(
         {
-            "organisation": CODE,
-            "purpose": text(300),
-            "starts_at": INSTANT,
-            "ends_at": INSTANT,
-            "lines": many(thing({"resource": CODE, "quantity": whole(1, MAX_UNITS)}), minItems=1, maxItems=MAX_LINES),
+            **_ASKED,
             "public": FLAG,
             "override": text(300, minimum=0),
             **DETAILS,
@@ -63,11 +67,7 @@ BODIES: dict[str, Schema] = {
     ),
     "NewSeries": thing(
         {
-            "organisation": CODE,
-            "purpose": text(300),
-            "starts_at": INSTANT,
-            "ends_at": INSTANT,
-            "lines": many(thing({"resource": CODE, "quantity": whole(1, MAX_UNITS)}), minItems=1, maxItems=MAX_LINES),
+            **_ASKED,
             "rule": thing(
                 {
                     "freq": choice(list(FREQUENCIES)),
@@ -110,9 +110,7 @@ RESERVATIONS_QUERY: dict[str, Schema] = {
     "to": INSTANT,
     **LIST_QUERY,
 }
-
 LETTERS_QUERY: dict[str, Schema] = {"state": choice(list(LETTER_STATES)), **LIST_QUERY}
-
 COVERAGES_QUERY: dict[str, Schema] = {"expiring_before": DAY, **LIST_QUERY}
 
 # -- what goes out --------------------------------------------------------------------------------

@@ -23,8 +23,6 @@ INSTANT: Schema = {
     "examples": ["2026-11-28T14:00:00+01:00"],
 }
 UTC_INSTANT: Schema = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
-
-
 DAY: Schema = {"type": "string", "format": "date", "pattern": r"^\d{4}-\d\d-\d\d$", "examples": ["2026-12-31"]}
 
 
@@ -103,4 +101,5 @@ class Call:
 
 
 def ref(name: str) -> Schema:
+    """A shape by its name."""
     return {"$ref": f"#/components/schemas/{name}"}

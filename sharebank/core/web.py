@@ -117,8 +117,8 @@ def iso_day(value: datetime) -> str:
 
 
 def euros_words(amount_cents: int) -> str:
-    """`1 250,00 €`, from cents."""
-    return str(format_currency(Decimal(amount_cents) / 100, "EUR", locale=locale_code()))
+    """`1 250,00 €`, from cents; below zero with a minus that is read as one."""
+    return str(format_currency(Decimal(amount_cents) / 100, "EUR", locale=locale_code())).replace("-", "−")
 
 
 def number_words(value: int | Decimal) -> str:

@@ -15,14 +15,13 @@ from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor, Role
 from sharebank.accounts.models import Organisation, User
 from sharebank.accounts.permissions import may_body, may_order
-from sharebank.catalog.service import words
 from sharebank.core.db import AnyRow
 from sharebank.core.money import cents
 from sharebank.orders.models import GroupOrder, OrderItem, Pledge, PledgeChange
 from sharebank.orders.pledging import joins
 from sharebank.orders.reading import Standing
 from sharebank.orders.rules.shares import Share
-from sharebank.orders.supply.supplier_models import PriceItem
+from sharebank.orders.supply.supplier_models import SOLD, PriceItem, fitting
 
 PAGE = 40
 CHANGES = 60
@@ -50,13 +49,7 @@ class Found:
     """Names of the articles to take instead, by article number."""
 
 
-_COLUMNS = tuple(
-    getattr(OrderItem, name)
-    for name in (
-        *("id", "sku", "name", "unit", "pack", "price", "vat", "least_packs"),
-        *("breaks", "labels", "category", "fallback_sku", "dropped"),
-    )
-)
+_COLUMNS = [getattr(OrderItem, name) for name in ("id", *SOLD, "dropped") if name != "search_text"]
 
 
 def find(
@@ -83,12 +76,7 @@ def find(
     )
     if wish.show == "fill":
         query = query.where(OrderItem.sku.in_(lacking))
-    for word in words(wish.q):
-        query = query.where(OrderItem.search_text.contains(word, autoescape=True))
-    for label in wish.labels:
-        query = query.where(cast(OrderItem.labels, Text).contains(json.dumps(label), autoescape=True))
-    if wish.category:
-        query = query.where(OrderItem.category == wish.category)
+    query = query.where(*fitting(OrderItem, wish.q, wish.labels, wish.category))
     query = query.order_by(OrderItem.id).limit(PAGE).offset((wish.page - 1) * PAGE)
     return _found(session, order, session.connection().execute(query).all())
 

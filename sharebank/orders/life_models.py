@@ -52,7 +52,7 @@ class OrderEvent(Base):
     """Of a correction: the `sku` and the like (`corrections.ACTS`)."""
 
     order: Mapped[GroupOrder] = relationship(back_populates="events")
-    user: Mapped[User | None] = relationship()
+    user: Mapped[User | None] = relationship(lazy="joined")
 
 
 class OrderVersion(Base):

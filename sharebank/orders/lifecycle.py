@@ -16,7 +16,7 @@ from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.accounts.permissions import may_order, require
 from sharebank.core.errors import N_, NotFound, Refused
 from sharebank.notifications.service import Recipient, post, withdraw
-from sharebank.orders.life_models import OrderEvent, OrderSending, OrderVersion
+from sharebank.orders.life_models import Adjustment, OrderEvent, OrderSending, OrderVersion, Payment
 from sharebank.orders.models import GroupOrder, Pledge
 from sharebank.orders.pledging import change_stamp, joins
 from sharebank.orders.reading import reckon, supplier_terms
@@ -29,6 +29,14 @@ class NothingToOrder(Refused):
 
     code = "no_articles"
     sentence = N_("Choose at least one article before the order opens.")
+
+
+class PaymentsNoted(Refused):
+    """Money that moved must not go out of sight."""
+
+    status = 409
+    code = "payments_noted"
+    sentence = N_("Payments are noted for this order. Take them back first, on its accounts.")
 
 
 def locked(session: Session, actor: Actor, code: str, *, leaving: bool = False) -> GroupOrder:
@@ -52,17 +60,27 @@ def change(
     why: str = "",
     closes_at: datetime | None = None,
 ) -> GroupOrder:
-    """Open, extend, close, reopen or cancel; raises NotFound, NotAllowed, WrongOrderState and the like."""
+    """Open, extend, close, reopen or cancel; raises NotFound, NotAllowed, WrongOrderState, PaymentsNoted and others."""
     order = locked(session, actor, code)
     target = transition(act, order.state, why)
     if act == "open" and not order.items:
         raise NothingToOrder
     if target == "open":
+        earliest = max(now, order.opens_at)
+        if act == "extend" and order.state == "open":
+            earliest = max(earliest, order.closes_at)
         order.closes_at = closes_at or order.closes_at
-        if order.closes_at <= now:
+        if order.closes_at <= earliest:
             raise ClosesTooEarly("closes_at")
+    if target in ("open", "cancelled") and _paid(session, order):
+        raise PaymentsNoted
     step(session, order, act, target, actor.user_id, now, why)
     return order
+
+
+def _paid(session: Session, order: GroupOrder) -> bool:
+    noted = select(Payment.id).where(Payment.order_id == order.id, Payment.undone_at.is_(None))
+    return session.scalar(noted.limit(1)) is not None
 
 
 def step(
@@ -136,7 +154,7 @@ def tell(
     why: str = "",
     more: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
-    """Write to those who pledged what became of it."""
+    """Write to those who take something what became of it."""
     template = _TOLD.get(act)
     if template is None or (act == "reopen" and order.state != "open"):
         return
@@ -160,7 +178,7 @@ def tell_of_correction(session: Session, order: GroupOrder, event: OrderEvent, c
     bodies = {role.organisation: role for role in directory.organisations(session)}
     concerned = {bodies[code].organisation_id for code in codes}
     if "organisation" not in event.about:  # of an article that comes or goes everybody reads who asked for it
-        wanted = select(Pledge.organisation_id).where(Pledge.item_id == item.id, Pledge.quantity > 0)
+        wanted = select(Pledge.organisation_id).where(Pledge.item_id == item.id, Pledge.accept_up_to > 0)
         concerned |= set(session.scalars(wanted))
     by = event.user.name if event.user else ""
     for code, readers in people_of(session, concerned).items():
@@ -195,9 +213,11 @@ def facts_of(order: GroupOrder) -> dict[str, Any]:
 
 
 def pledgers(session: Session, order: GroupOrder) -> set[int]:
-    """The organisations that pledged something."""
-    wanted = select(Pledge.organisation_id).where(Pledge.order_id == order.id, Pledge.quantity > 0)
-    return set(session.scalars(wanted.distinct()))
+    """The organisations that pledged something, were it only to fill a pack, or got something put on their account."""
+    wanted = select(Pledge.organisation_id).where(Pledge.order_id == order.id, Pledge.accept_up_to > 0)
+    put = select(Adjustment.organisation_id).where(Adjustment.order_id == order.id)
+    put = put.group_by(Adjustment.item_id, Adjustment.organisation_id).having(func.sum(Adjustment.units) > 0)
+    return set(session.scalars(wanted.union(put)))
 
 
 def people_of(session: Session, organisation_ids: set[int]) -> dict[str, list[Recipient]]:
@@ -223,7 +243,7 @@ def people_of(session: Session, organisation_ids: set[int]) -> dict[str, list[Re
 
 
 def look_after_orders(session: Session, now: datetime) -> dict[str, int]:
-    """Open and close what is due, each once, and remind those who have not pledged; late after an outage."""
+    """Close what is due, each once, and remind those who have not pledged; late after an outage."""
     counts = {"orders_closed": 0, "order_reminders": 0}
     due = (GroupOrder.state == "open", GroupOrder.closes_at <= now)
     # By a conditional update, row by row: of several processes one closes it, and pledges under way are waited for.

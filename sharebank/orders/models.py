@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sharebank.accounts.models import Organisation, User
 from sharebank.core.db import Base, Instant
-from sharebank.orders.supply.supplier_models import Exact, Supplier
+from sharebank.orders.supply.supplier_models import Exact, Sold, Supplier
 
 if TYPE_CHECKING:
     from sharebank.orders.life_models import OrderEvent
@@ -86,30 +86,18 @@ class GroupOrder(Base):
     )
 
 
-class OrderItem(Base):
+class OrderItem(Sold, Base):
     """An article of an order as it was when the order opened, and what became of it."""
 
     __tablename__ = "order_item"
     __table_args__ = (
         UniqueConstraint("order_id", "sku"),
         CheckConstraint("pack > 0 AND least_packs > 0", name="pack"),
-        CheckConstraint("received IS NULL OR received >= 0", name="received"),
+        CheckConstraint("ordered >= 0 AND received >= 0 AND damaged >= 0", name="received"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("group_order.id", ondelete="CASCADE"))
-    sku: Mapped[str] = mapped_column(String(40))
-    name: Mapped[str] = mapped_column(String(300))
-    unit: Mapped[str] = mapped_column(String(20))
-    pack: Mapped[int]
-    price: Mapped[Decimal] = mapped_column(Exact)
-    vat: Mapped[Decimal] = mapped_column(Exact)
-    least_packs: Mapped[int] = mapped_column(default=1)
-    breaks: Mapped[list[list[Any]]] = mapped_column(JSON, default=list)
-    labels: Mapped[list[str]] = mapped_column(JSON, default=list)
-    category: Mapped[str] = mapped_column(String(60), default="")
-    fallback_sku: Mapped[str] = mapped_column(String(40), default="")
-    search_text: Mapped[str] = mapped_column(Text, default="")
     dropped: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Left out of the order by the coordinator."""
     ordered: Mapped[int | None]
@@ -130,7 +118,7 @@ class Pledge(Base):
     __tablename__ = "pledge"
     __table_args__ = (
         UniqueConstraint("item_id", "organisation_id"),
-        CheckConstraint("quantity >= 0 AND accept_up_to >= quantity", name="quantity"),
+        CheckConstraint("quantity >= 0 AND accept_up_to >= quantity AND accept_up_to <= 1000000", name="quantity"),
         Index(None, "order_id", "organisation_id"),
     )
 

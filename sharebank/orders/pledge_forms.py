@@ -106,6 +106,8 @@ def _seen(text: str) -> dict[str, Two]:
     """What the page showed; what cannot be read showed nothing, so that nothing is overwritten unseen."""
     try:
         found = json.loads(text)
-        return {str(sku): (int(firm), int(most)) for sku, (firm, most) in found.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        for sku in found:
+            sku.encode()  # half a surrogate pair: what cannot be sent was not shown either
+        return {sku: (int(firm), int(most)) for sku, (firm, most) in found.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         return {}

@@ -60,7 +60,8 @@ def order_of_code(session: Session, actor: Actor, code: str) -> GroupOrder:
 
 def visible_orders(session: Session, actor: Actor) -> list[GroupOrder]:
     """The orders the actor may see: open ones first, the one that closes next at the top."""
-    query = select(GroupOrder).options(joinedload(GroupOrder.supplier), joinedload(GroupOrder.house))
+    parts = (GroupOrder.supplier, GroupOrder.house, GroupOrder.coordinator)
+    query = select(GroupOrder).options(*map(joinedload, parts))
     rank = {"open": 0, "draft": 1, "closed": 2, "sent": 3, "received": 4, "settled": 5, "cancelled": 6}
     found = [order for order in session.scalars(query) if may_order(actor, "see", order)]
     return sorted(found, key=lambda order: (rank[order.state], order.closes_at, order.code))

@@ -203,5 +203,23 @@ def test_it_says_when_ordering_more_costs_less() -> None:
     assert not filling(steep, [Pledge("A", 79, 79)]).costs_less
 
 
+CHEAP = ((50, Decimal("0.99")), (60, Decimal("0.50")))
+
+
+@pytest.mark.parametrize(
+    ("why", "pack", "quantity", "threshold", "price", "less"),
+    [
+        ("packs go past the first break", 100, 30, 100, "0.50", False),
+        ("60 × 0.50 < 45 × 1.00 < 50 × 0.99", 1, 45, 60, "0.50", True),
+        ("neither costs less: the next one", 1, 29, 50, "0.99", False),
+    ],
+)
+def test_the_price_that_is_promised_is_the_one_that_is_paid(
+    why: str, pack: int, quantity: int, threshold: int, price: str, less: bool
+) -> None:
+    found = filling(Article("S", pack, Decimal(1), Decimal(20), 1, CHEAP), [Pledge("A", quantity, quantity)])
+    assert (found.next_break, found.next_price, found.costs_less) == (threshold, Decimal(price), less), why
+
+
 def test_alone_one_buys_whole_packs_at_ones_own_break() -> None:
     assert (alone([(BOOK, 11), (BOOK, 0)]).units, alone([(BOOK, 95)]).goods_cents) == (20, 8800)

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
@@ -322,3 +323,78 @@ def test_each_letter_reads_well(staff: Actor, order: str, app: Flask) -> None:
         assert {"order_changed": "Rupture", "order_extended": "Trop peu"}.get(template, "Parce que") in (
             texts[template].text or ""
         )
+
+
+# -- making one ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["house:association", "house:CHORALE", "MARS"])
+def test_who_may_join_are_some_there_are(staff: Actor, word: str) -> None:
+    """No house, no structure: nobody could join."""
+    with pytest.raises(making.UnknownParty), transaction() as session:
+        making.make_order(session, staff, Draft("hiver", "F", "PAP", "MCNG", CLOSES, joins=(word,)), NOW)
+    with transaction() as session:
+        making.make_order(
+            session, staff, Draft("hiver", "F", "PAP", "MCNG", CLOSES, joins=("house:MCNG", "house")), NOW
+        )
+
+
+def test_a_code_made_of_a_long_title_can_be_a_code(staff: Actor) -> None:
+    supplier, title = "S" * 20, "Fournitures scolaires pour la grande rentrée des classes 2027"
+    take("suppliers", f"code,name\n{supplier},Nom\n")
+    take(
+        "price-list",
+        PRICES.replace("PAP,", f"{supplier},").replace(",C1,", ",D1,").replace(",C2,", ",D2,").replace(",L1,", ",M1,"),
+    )
+    for _ in range(3):
+        with transaction() as session:
+            code = preparing.free_code(session, title, supplier)
+            making.make_order(session, staff, Draft(code, title, supplier, "MCNG", CLOSES), NOW)
+
+
+def test_two_who_make_the_same_order_at_once_make_one(app: Flask, staff: Actor) -> None:
+    draft, met = Draft("hiver", "F", "PAP", "MCNG", CLOSES), threading.Barrier(2)
+
+    def make(_number: int) -> str:
+        with app.app_context():
+            met.wait(10)
+            try:
+                with transaction() as session:
+                    making.make_order(session, staff, draft, NOW)
+                    if db.engine.dialect.name == "postgresql":  # the other has looked by now
+                        session.execute(text("SELECT pg_sleep(0.3)"))
+            except making.OrderCodeTaken:
+                return "taken"
+            return "made"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(make, range(2))) == ["made", "taken"]
+
+
+def test_an_order_closes_after_it_opens(staff: Actor) -> None:
+    late = Draft("hiver", "F", "PAP", "MCNG", CLOSES, opens_at=NOW + timedelta(days=4))
+    with transaction() as session:
+        making.make_order(session, staff, late, NOW)
+        lifecycle.change(session, staff, "hiver", "open", NOW)
+    with pytest.raises(ClosesTooEarly), transaction() as session:
+        lifecycle.change(session, staff, "hiver", "extend", NOW, "plus tôt", NOW + timedelta(days=2))
+    with pytest.raises(ClosesTooEarly), transaction() as session:
+        lifecycle.change(session, staff, "hiver", "extend", NOW, "rien de plus", CLOSES)
+
+
+def test_who_is_topped_up_without_a_pledge_reads_what_becomes_of_it(staff: Actor, order: str) -> None:
+    before = lifecycle.pledgers(db.session(), found())
+    event = correct(staff, "more", "L1", organisation="MCNG", units=2)
+    assert lifecycle.pledgers(db.session(), found()) == before | {found().house_id}
+    with transaction() as session:
+        corrections.take_back(session, staff, order, event, NOW, "non")
+    assert lifecycle.pledgers(db.session(), found()) == before
+
+
+def test_who_only_fills_a_pack_has_pledged(staff: Actor, order: str) -> None:
+    body = directory.organisation(db.session(), "STN")
+    assert body
+    with transaction() as session:
+        reopened = lifecycle.change(session, staff, order, "reopen", NOW, closes_at=CLOSES)
+        pledging.pledge_many(session, reopened, body, staff.user_id, {"C1": (0, 3)}, NOW)
+    assert body.organisation_id in lifecycle.pledgers(db.session(), found())

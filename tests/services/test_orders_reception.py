@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from sharebank.accounts.actor import Actor
 from sharebank.core.db import db, transaction
@@ -143,7 +144,7 @@ def test_in_several_goes_and_one_counted_anew(order: str, staff: Actor) -> None:
     count(staff, {"C1": Count(10)})
     assert found().state == "sent"
     assert standing() == before, "nothing is shared anew while the rest may come"
-    count(staff, {"C1": Count(9, 1)}, seen=receiving.arrivals(db.session(), found())[-1].id)
+    count(staff, {"C1": Count(9, 1)}, seen=receiving.mark(receiving.arrivals(db.session(), found())))
     first, second = receiving.arrivals(db.session(), found())
     rows = {row.item.sku: row for row in receiving.rows(found(), [first, second])}
     assert (rows["C1"].expected, rows["C1"].short, rows["L1"].expected) == (0, 1, 1)
@@ -309,3 +310,50 @@ def test_a_bad_invoice_is_refused(order: str, staff: Actor) -> None:
         with pytest.raises(invoicing.BadInvoice):
             enter(staff, wrong)
     assert found().invoice is None
+
+
+def recount(who: Actor, counts: dict[str, Count]) -> None:
+    """The reception is reopened, its one part counted anew, and finished."""
+    with transaction() as session:
+        lifecycle.change(session, who, "hiver", "reopen", NOW)
+        (part,) = receiving.arrivals(session, found_in(session))
+        receiving.correct(session, who, "hiver", part.id, counts)
+        receiving.receive(session, who, "hiver", dict.fromkeys(("C1", "L1"), Count(0)), NOW)
+
+
+def found_in(session: Session) -> GroupOrder:
+    return session.scalars(select(GroupOrder)).one()
+
+
+def test_a_cent_that_was_taken_over_is_not_nine_euros_after_a_recount(order: str, staff: Actor) -> None:
+    receive(staff)
+    vat, book = {Decimal("5.5"): 66, Decimal(20): 448}, InvoiceLine(1, Decimal("12.01"), 1201)
+    rounded = {"C1": InvoiceLine(20, Decimal("0.874"), 1749), "L1": book}
+    taken = frozenset({"line:C1", "line:L1"})
+    enter(staff, Invoice("F26-1", date(2026, 12, 3), rounded, 490, vat, 3954, taken, "arrondi par ligne"))
+    assert invoicing.reconciled(found())
+    recount(staff, {"C1": Count(10), "L1": Count(1)})
+    assert found().invoice["taken"] == ["line:L1"], "the book’s cent is what it was"
+    assert {one.key: one.cents for one in invoicing.differences(found()) if not one.taken} == {"line:C1": 1749 - 874}
+    assert standing().bill.invoice.goods_cents == 874 + 1201
+
+
+def test_what_is_billed_and_did_not_come_after_all_is_shown(order: str, staff: Actor) -> None:
+    receive(staff, {"S1": Count(3)})
+    pens = LINES | {"S1": InvoiceLine(3, Decimal("1.00"), 300)}
+    enter(staff, replace(GOOD, lines=pens, vat=GOOD.vat | {Decimal(20): 508}, total_cents=4312))
+    assert invoicing.reconciled(found())
+    recount(staff, {"C1": Count(20), "L1": Count(1)})
+    assert {one.key: one.cents for one in invoicing.differences(found())} == {"line:S1": 300}
+    assert not invoicing.reconciled(found())
+
+
+def test_counted_on_a_page_that_shows_a_part_as_it_was(order: str, staff: Actor) -> None:
+    count(staff, {"C1": Count(10)})
+    shown = receiving.mark(receiving.arrivals(db.session(), found()))
+    with transaction() as session:
+        (part,) = receiving.arrivals(session, found_in(session))
+        receiving.correct(session, staff, "hiver", part.id, {"C1": Count(20)})
+    with pytest.raises(ChangedMeanwhile):
+        count(staff, {"C1": Count(10)}, seen=shown)
+    count(staff, {"L1": Count(1)}, seen=receiving.mark(receiving.arrivals(db.session(), found())))

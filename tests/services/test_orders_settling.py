@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from pypdf import PdfReader
 from sqlalchemy import select
 
@@ -48,8 +49,8 @@ PLEDGES = {("CHORALE", "C1"): 7, ("ECHECS", "C1"): 12, ("STN", "L1"): 2, ("MCNG"
 TOTAL = 1840 + 2400 + 490 + 466 + 132
 
 
-def received(app: Flask, staff: Actor, code: str = "hiver") -> str:
-    """An order that came: half of it for each house's people."""
+def sent(app: Flask, staff: Actor, code: str = "hiver") -> None:
+    """An order for the people of both houses, as the supplier has it."""
     with transaction() as session:
         making.make_order(session, staff, Draft(code, "Fournitures", "PAP", "MCNG", NOW + timedelta(days=5)), NOW)
         lifecycle.change(session, staff, code, "open", NOW)
@@ -60,6 +61,11 @@ def received(app: Flask, staff: Actor, code: str = "hiver") -> str:
     with transaction() as session:
         lifecycle.change(session, staff, code, "close", NOW)
         sending.send(session, staff, code, NOW, how="hand")
+
+
+def received(app: Flask, staff: Actor, code: str = "hiver") -> str:
+    """An order that came: half of it for each house's people."""
+    sent(app, staff, code)
     with transaction() as session:
         receiving.receive(session, staff, code, None, NOW)
     return code
@@ -124,6 +130,40 @@ def test_who_moves_house_later_still_settles_with_the_old_one(app: Flask, order:
     assert list(settling.balances(db.session(), staff).transfers) == before
 
 
+def never_came(app: Flask, staff: Actor) -> None:
+    """ECHECS paid in advance for what did not come, the order is settled."""
+    sent(app, staff)
+    note(staff, "ECHECS", "STN", 100)
+    with transaction() as session:
+        receiving.receive(session, staff, "hiver", {"C1": Count(0)}, NOW)
+    settle(staff)
+
+
+def test_who_paid_for_what_never_came_is_paid_back(
+    app: Flask, staff: Actor, actor: Callable[[str], Actor], signed_in: Callable[[str], FlaskClient]
+) -> None:
+    never_came(app, staff)
+    assert books(actor("other@example.org")).mine == ["ECHECS"]
+    for who in ("other@example.org", "staff@example.org"):
+        page = signed_in(who).get("/orders/hiver/accounts")
+        assert (page.status_code, "/orders/hiver/statements/ECHECS.pdf" in page.text) == (200, True), who
+    read = str(statements.statements(books(staff), ["ECHECS"], PARIS))
+    assert "Maison de quartier Saint-Nicolas (STN) vous doit : 1,00" in read
+    note(staff, "STN", "ECHECS", 100)
+    assert books(staff).accounts.owed["ECHECS"] == 0
+
+
+def test_who_paid_for_what_never_came_and_moves_house_changes_no_old_account(app: Flask, staff: Actor) -> None:
+    never_came(app, staff)
+    before = books(staff).accounts
+    assert before.owed["ECHECS"] == -100
+    with transaction() as session:
+        home = session.scalars(select(Organisation.id).where(Organisation.code == "MCNG")).one()
+        session.scalars(select(Organisation).where(Organisation.code == "ECHECS")).one().house_id = home
+    assert books(staff).accounts.homes["ECHECS"] == "STN"
+    assert settling.balances(db.session(), staff).totals == before.balances
+
+
 @pytest.mark.parametrize("off", [{"total_cents": TOTAL + 1}, {"vat_cents": 597, "goods_cents": 4241}])
 def test_an_invoice_that_differs_by_a_cent_is_not_settled(
     app: Flask, order: str, staff: Actor, off: dict[str, int]
@@ -174,6 +214,19 @@ def test_payments_are_noted_and_taken_back(app: Flask, order: str, staff: Actor)
     assert books(staff).accounts.owed["CHORALE"] == owed - 100
     kept = [(one.cents, one.undone_why) for one in books(staff).payments]
     assert kept == [(owed - 100, "Chèque refusé"), (100, "")]
+
+
+def test_money_that_moved_never_goes_out_of_sight(app: Flask, order: str, staff: Actor) -> None:
+    paid = note(staff, "CHORALE", "MCNG", 100)
+    with transaction() as session:
+        lifecycle.change(session, staff, order, "reopen", NOW)
+    for act in ("reopen", "cancel"):
+        with pytest.raises(lifecycle.PaymentsNoted), transaction() as session:
+            lifecycle.change(session, staff, order, act, NOW, "fini", NOW + timedelta(days=9))
+    with transaction() as session:
+        payments.take_back(session, staff, paid, "rendu", NOW)
+    with transaction() as session:
+        lifecycle.change(session, staff, order, "cancel", NOW, "fini")
 
 
 def test_who_paid_the_supplier_is_owed_it(app: Flask, order: str, staff: Actor) -> None:

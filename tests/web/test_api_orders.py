@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from jsonschema import Draft202012Validator
+from sqlalchemy import event, select
 
+from sharebank.accounts.models import User
 from sharebank.api import orders as api_orders
 from sharebank.api.openapi import PROBLEMS, build
 from sharebank.api.problems import Invalid
 from sharebank.core import clock
-from sharebank.core.db import transaction
+from sharebank.core.db import db, transaction
 from sharebank.exchange import import_bytes
 from sharebank.orders import lifecycle
 from sharebank.orders.life_models import OrderEvent
@@ -209,6 +211,22 @@ def test_an_association_reads_its_own_part_only(as_: As, opened: Program) -> Non
 
 
 # -- lists -------------------------------------------------------------------------------------------
+
+
+def test_coordinators_are_read_with_their_orders(as_: As) -> None:
+    """Not one by one: each order of the list may have its own."""
+    staff = as_("staff")
+    for number in range(4):
+        ok(staff.post("/orders", {**NEW, "code": f"o{number}"}), 201)
+    with transaction() as session:
+        people = session.scalars(select(User.id).order_by(User.id)).all()
+        for order, coordinator in zip(session.scalars(select(GroupOrder)), people, strict=False):
+            order.coordinator_id = coordinator
+    asked: list[str] = []
+    admin = as_("admin")
+    event.listen(db.engine, "before_cursor_execute", lambda *what: asked.append(what[2]))
+    assert len({order["coordinator"] for order in ok(admin.get("/orders"))["items"]}) == 4
+    assert sum("FROM user_account" in statement for statement in asked) <= 1, "who asks"
 
 
 def test_a_list_is_read_page_by_page(as_: As) -> None:

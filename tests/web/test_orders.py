@@ -185,9 +185,9 @@ def test_ones_own_total_and_what_packs_take_away(app: Flask, member: Any, actor:
     said = page(member)
     # 24.00 net, delivery 4.90; VAT 5.5 % of 24.00, 20 % of 4.90.
     assert "Chorale du Vieux-Lavoir : 31,20 € TTC" in said
-    assert "les cartons incomplets retirent 3,68 € HT" in said
+    assert "cartons incomplets : 3,68 € HT en moins" in said
     assert "4 × Cahier recyclé : 3,68 € HT" in said
-    assert "En l’état, vous recevez 0 des 4 demandés" in said
+    assert "Pour l’instant, vous en recevrez 0 sur les 4 demandés" in said
     assert "encore 76,00 € pour le minimum du fournisseur" in said
     assert "offerte dès 150,00 € HT de marchandises : encore 126,00 €" in said
 
@@ -394,3 +394,17 @@ def test_places_are_those_that_make_sense(app: Flask, member: Any, signed_in: Ca
         session.scalars(select(GroupOrder)).one().state = "received"
     assert places(member) == ["Articles", "Comptes", "Historique"]
     assert places(staff) == ["Articles", "Préparer", "Envoi", "Réception", "Facture", "Comptes", "Historique"]
+
+
+@pytest.mark.parametrize(
+    "seen", ['{"C1":[1e999,1]}', '{"\\ud800":[1,1]}', '{"C1":[[],{}]}', "[1]", '{"C1":3}', "[" * 9999]
+)
+def test_what_no_page_of_ours_showed_counts_as_nothing_seen(
+    order: str, actor: Callable[[str], Actor], signed_in: Callable[[str], Any], seen: str
+) -> None:
+    pledge(actor("member@example.org"), "CHORALE", "C1", 3)
+    browser = signed_in("member@example.org")
+    for typed, status in (("x", 422), ("5", 409)):
+        sent = {**form(browser), "seen": seen, "q:C1": typed}
+        assert browser.post("/orders/hiver/pledges", data=sent).status_code == status
+    assert db.session.scalars(select(Pledge.quantity)).all() == [3]

@@ -93,6 +93,14 @@ def test_from_supplier_to_open_order(desk: Any, signed_in: Callable[[str], Any])
     assert "Jeudi" in desk.get(f"/orders/{CODE}/edit").text
 
 
+def test_a_day_of_opening_and_a_campaign_are_taken_out_again(desk: Any) -> None:
+    later = {"opens_day": "2026-11-29", "opens_hour": "08:00", "campaign": "Rentrée"}
+    send(desk, "/orders/new?supplier=PAP", {**FACTS, **later})
+    assert (found().campaign, found().opens_at > NOW) == ("Rentrée", True)
+    send(desk, f"/orders/{CODE}/edit", {**FACTS, "coordinator": "3"})
+    assert (found().campaign, found().opens_at) == ("rentree-2027", NOW), "as where they were never typed"
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [

@@ -106,12 +106,11 @@ def test_a_part_today_the_rest_later_short_and_damaged(staff: FlaskClient) -> No
     page = staff.get(RECEPTION).text
     assert value(page, cell("C1", "came")) == "10", "what is still expected"
     assert "Un carton sur deux" in page
-    part = value(page, "seen")
     answer = send(
         staff,
         RECEPTION,
         act="finish",
-        seen=part,
+        seen=value(page, "seen"),
         **{
             cell("C1", "came"): "8",
             cell("C1", "damaged"): "1",
@@ -134,11 +133,12 @@ def test_a_part_is_counted_anew(staff: FlaskClient) -> None:
     (part,) = receiving.arrivals(db.session(), here())
     page = staff.get(f"{RECEPTION}?part={part.id}").text
     assert value(page, cell("C1", "came")) == "10"
-    answer = send(staff, RECEPTION, part=part.id, seen=part.id, **{cell("C1", "came"): "9"})
+    answer = send(staff, RECEPTION, part=part.id, seen=value(page, "seen"), **{cell("C1", "came"): "9"})
     assert answer.status_code == 303
     assert [one.counts for one in receiving.arrivals(db.session(), here())] == [{"C1": [9, 0, None]}]
     assert staff.get(f"{RECEPTION}?part=99").status_code == 404
-    assert staff.get(f"{RECEPTION}?part=abc").status_code == 404
+    for nonsense in ("abc", "9" * 5000):
+        assert staff.get(f"{RECEPTION}?part={nonsense}").status_code == 404
 
 
 def test_a_bad_count_is_shown_again(staff: FlaskClient) -> None:

@@ -133,7 +133,7 @@ def test_a_file_is_looked_at_before_it_is_kept(desk: Any, signed_in: Callable[[s
     here = upload(desk, SECOND).location
     page = words(desk.get(here))
     assert versions() == [1]
-    for said in ("Nouveau : 1", "Plus vendu : 1", "Plus cher : 1", "+5 %", "Cahier recyclé", "Stylo <b>"):
+    for said in ("Nouveau : 1", "Retiré du tarif : 1", "Plus cher : 1", "+5 %", "Cahier recyclé", "Stylo <b>"):
         assert said in page, said
     assert "Livre" not in words(desk.get(f"{here}?kind=new"))
     assert signed_in("staff.stn@example.org").get(here).status_code == 404, "another one's file"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor, Role
@@ -269,7 +269,6 @@ def kept(session: Session, order: GroupOrder) -> list[Correction]:
     """All corrections of an order, the newest first."""
     query = (
         select(OrderEvent)
-        .options(joinedload(OrderEvent.user))
         .where(OrderEvent.order_id == order.id, OrderEvent.act.in_(tuple(ACTS)))
         .order_by(OrderEvent.id.desc())
     )

@@ -110,7 +110,7 @@ class FactsForm(FlaskForm, SharingFields):  # type: ignore[misc]
         opens = Moment.read(self.opens_day, self.opens_hour, tz) if self.opens_day.data else None
         return opens, None if self.opens_day.errors else closes
 
-    def facts(self, tz: ZoneInfo) -> Facts | None:
+    def facts(self, tz: ZoneInfo, now: datetime) -> Facts | None:
         """What was typed; None with the reason at its field."""
         words: dict[str, Any] = {
             "title": self.title.data or "",
@@ -126,8 +126,8 @@ class FactsForm(FlaskForm, SharingFields):  # type: ignore[misc]
             **words,
             coordinator_id=self.coordinator.data,
             house=self.house.data,
-            campaign=self.campaign.data or None,
-            opens_at=opens,
+            campaign=self.campaign.data or "",
+            opens_at=opens or now,
             closes_at=closes,
             sharing=self.sharing.data,
             first=tuple(self.first.data or ()),

@@ -81,7 +81,7 @@ def _new_page(form: NewForm, supplier: Supplier, status: int) -> Page:
 @bp.route("/orders/<order_code>/edit", methods=["GET", "POST"])
 def edit(order_code: str) -> Page:
     """The facts of an order; once it is open, those that bind nobody."""
-    session, actor = db.session(), me()
+    session, actor, now = db.session(), me(), clock.now()
     order = order_of_code(session, actor, order_code)
     require(may_order(actor, "run", order))
     form = FactsForm()
@@ -96,12 +96,12 @@ def edit(order_code: str) -> Page:
     if not form.is_submitted():
         form.put(order, web.tz())
     else:
-        facts = form.facts(web.tz()) if form.validate() else None
+        facts = form.facts(web.tz(), now) if form.validate() else None
         status = 422
         if facts is not None:
             try:
                 with transaction() as writing:
-                    preparing.edit(writing, actor, order_code, facts, clock.now())
+                    preparing.edit(writing, actor, order_code, facts, now)
             except (NotFound, NotAllowed):
                 raise
             except Refused as refused:

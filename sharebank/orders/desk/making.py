@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
@@ -17,7 +18,7 @@ from sharebank.core.errors import N_, Refused
 from sharebank.orders.life_models import OrderEvent
 from sharebank.orders.models import GroupOrder, OrderItem
 from sharebank.orders.rules.states import ClosesTooEarly
-from sharebank.orders.supply.supplier_models import PriceItem, PriceList, Supplier
+from sharebank.orders.supply.supplier_models import SOLD, PriceItem, PriceList, Supplier
 
 
 class UnknownSupplier(Refused):
@@ -58,7 +59,8 @@ class OrderCodeTaken(Refused):
 
 RESERVED = frozenset({"new", "suppliers", "savings", "balances"})
 """Words that are addresses below `/orders`."""
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+LONGEST = 60
+_CODE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST - 1}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,14 @@ KINDS_JOINING = ("house", "association", "partner")
 
 def check_parties(session: Session, first: Sequence[str], joins: Sequence[str]) -> None:
     """Are all of these known? Raises UnknownParty."""
-    named = {"first": set(first), "joins": {word.removeprefix("house:") for word in joins} - set(KINDS_JOINING)}
-    if any(named.values()):
-        codes = {body.organisation for body in directory.organisations(session)}
-        for field, words in named.items():
-            if unknown := sorted(words - codes):
-                raise UnknownParty(field, value=unknown[0])
+    if not first and not joins:
+        return
+    bodies = directory.organisations(session)
+    codes = {body.organisation for body in bodies}
+    near = {f"house:{body.organisation}" for body in bodies if body.kind == "house"}
+    for field, named, known in (("first", first, codes), ("joins", joins, codes | near | set(KINDS_JOINING))):
+        if unknown := sorted(set(named) - known):
+            raise UnknownParty(field, value=unknown[0])
 
 
 def latest_list(session: Session, supplier_id: int) -> PriceList | None:
@@ -150,25 +154,12 @@ def make_order(session: Session, actor: Actor, draft: Draft, now: datetime) -> G
     )
     order.events.append(OrderEvent(at=now, user_id=actor.user_id, act="make", state="draft"))
     session.add(order)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as clash:  # two make it at once
+        raise OrderCodeTaken("code", value=draft.code) from clash
     copy_items(session, order.id, chosen)
     return order
-
-
-_COPIED = (
-    "sku",
-    "name",
-    "unit",
-    "pack",
-    "price",
-    "vat",
-    "least_packs",
-    "breaks",
-    "labels",
-    "category",
-    "fallback_sku",
-    "search_text",
-)
 
 
 def _chosen(session: Session, prices: PriceList, skus: Sequence[str] | None) -> list[PriceItem]:
@@ -184,7 +175,7 @@ def _chosen(session: Session, prices: PriceList, skus: Sequence[str] | None) -> 
 
 def copy_items(session: Session, order_id: int, chosen: Sequence[PriceItem]) -> None:
     """Frozen: what the supplier changes later is for the next order."""
-    rows = [{"order_id": order_id, **{name: getattr(item, name) for name in _COPIED}} for item in chosen]
+    rows = [{"order_id": order_id, **{name: getattr(item, name) for name in SOLD}} for item in chosen]
     if rows:
         session.execute(insert(OrderItem), rows)
 

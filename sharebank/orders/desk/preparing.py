@@ -16,16 +16,25 @@ from sharebank.accounts.actor import Actor
 from sharebank.accounts.directory import House
 from sharebank.accounts.models import Membership, User
 from sharebank.accounts.permissions import may_house, require
-from sharebank.catalog.service import fold, words
+from sharebank.catalog.service import fold
 from sharebank.core.db import AnyRow
 from sharebank.core.errors import Word
-from sharebank.orders.desk.making import RESERVED, UnknownHouse, check_parties, copy_items, latest_list, source
+from sharebank.orders.desk.making import (
+    LONGEST,
+    RESERVED,
+    UnknownHouse,
+    campaign_of,
+    check_parties,
+    copy_items,
+    latest_list,
+    source,
+)
 from sharebank.orders.life_models import OrderEvent
 from sharebank.orders.lifecycle import locked
 from sharebank.orders.models import GroupOrder, OrderItem
 from sharebank.orders.pledging import change_stamp
 from sharebank.orders.rules.states import WORDS, ClosesTooEarly, WrongOrderState
-from sharebank.orders.supply.supplier_models import PriceItem, PriceList, Supplier
+from sharebank.orders.supply.supplier_models import PriceItem, PriceList, Supplier, fitting
 
 PAGE = 50
 
@@ -60,7 +69,9 @@ def sources(session: Session) -> Sequence[AnyRow]:
 
 def free_code(session: Session, title: str, supplier: str) -> str:
     """A code that no order has: from its title and its supplier."""
-    stem = "-".join(re.findall(r"[a-z0-9]+", fold(title)))[:40].strip("-") or "commande"
+    # Room for the supplier's code and a number behind it.
+    most = min(40, LONGEST - len(supplier) - len("--99"))
+    stem = "-".join(re.findall(r"[a-z0-9]+", fold(title)))[:most].strip("-") or "commande"
     code = stem if stem.endswith(supplier.lower()) else f"{stem}-{supplier.lower()}"
     taken = set(session.scalars(select(GroupOrder.code).where(GroupOrder.code.startswith(code, autoescape=True))))
     numbers = (code if number == 1 else f"{code}-{number}" for number in range(1, len(taken) + 3))
@@ -91,6 +102,7 @@ class Facts:
     coordinator_id: int | None = None
     house: str | None = None
     campaign: str | None = None
+    """Empty: what its code says."""
     opens_at: datetime | None = None
     closes_at: datetime | None = None
     sharing: str | None = None
@@ -123,6 +135,7 @@ def _prepare(session: Session, actor: Actor, order: GroupOrder, facts: Facts, no
         value = getattr(facts, name)
         if value is not None:
             setattr(order, name, value)
+    order.campaign = order.campaign or campaign_of(order.code, order.supplier.code)
     if facts.house is not None and facts.house != order.house.code:
         house = directory.organisation(session, facts.house)
         if house is None or house.kind != "house":
@@ -166,7 +179,7 @@ class Choice:
 def articles(session: Session, order: GroupOrder, wish: Wish) -> Choice:
     """The articles of the order's price list that fit, in the supplier's order."""
     mine = select(OrderItem.sku).where(OrderItem.order_id == order.id)
-    fits = [PriceItem.price_list_id == order.price_list_id, *_fitting(wish)]
+    fits = [PriceItem.price_list_id == order.price_list_id, *fitting(PriceItem, wish.q, (wish.label,), wish.category)]
     if wish.only:
         fits.append(PriceItem.sku.in_(mine) if wish.only == "in" else PriceItem.sku.not_in(mine))
     total = session.scalar(select(func.count(PriceItem.id)).where(*fits)) or 0
@@ -180,15 +193,6 @@ def articles(session: Session, order: GroupOrder, wish: Wish) -> Choice:
         .offset((wish.page - 1) * PAGE)
     )
     return Choice(session.connection().execute(page).all(), total, chosen)
-
-
-def _fitting(wish: Wish) -> list[ColumnElement[bool]]:
-    fits = [PriceItem.search_text.contains(word, autoescape=True) for word in words(wish.q)]
-    if wish.category:
-        fits.append(PriceItem.category == wish.category)
-    if wish.label:
-        fits.append(cast(PriceItem.labels, Text).contains(json.dumps(wish.label), autoescape=True))
-    return fits
 
 
 def kinds(session: Session, price_list_id: int) -> tuple[list[tuple[str, int]], list[str]]:
@@ -226,9 +230,9 @@ def choose_all(session: Session, actor: Actor, code: str, wish: Wish, *, take: b
     """Take all articles that fit, or leave them all out; raises as `choose`."""
     order = _draft(session, actor, code)
     if take:
-        _take(session, order, *_fitting(wish))
+        _take(session, order, *fitting(PriceItem, wish.q, (wish.label,), wish.category))
         return
-    fits = (PriceItem.price_list_id == order.price_list_id, *_fitting(wish))
+    fits = (PriceItem.price_list_id == order.price_list_id, *fitting(PriceItem, wish.q, (wish.label,), wish.category))
     _leave(session, order, set(session.scalars(select(PriceItem.sku).where(*fits))))
 
 

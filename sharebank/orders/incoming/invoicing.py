@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -58,8 +59,9 @@ def expected(order: GroupOrder) -> list[Line]:
 
 
 def billed(order: GroupOrder) -> list[OrderItem]:
-    """The articles that were ordered or came, as the invoice may list them."""
-    listed = (item for item in order.items if not item.dropped and (item.ordered or item.received))
+    """The articles that were ordered, came, or are billed all the same, as the invoice may list them."""
+    asked = order.invoice["lines"] if order.invoice else {}
+    listed = (item for item in order.items if not item.dropped and (item.ordered or item.received or item.sku in asked))
     return sorted(listed, key=lambda item: (item.category, item.name, item.sku))
 
 
@@ -97,6 +99,14 @@ def differences(order: GroupOrder, invoice: Invoice | None = None) -> tuple[Diff
 def reconciled(order: GroupOrder) -> bool:
     """May it be settled? Without an invoice, the order as it came is the invoice."""
     return not open_ones(differences(order))
+
+
+def keep_taken(order: GroupOrder, before: Iterable[Difference]) -> None:
+    """After a reception that was counted anew: what was taken over stands where the difference is what it was."""
+    if order.invoice is None:
+        return
+    same = set(before) & set(differences(order))
+    order.invoice = {**order.invoice, "taken": sorted(one.key for one in same if one.taken)}
 
 
 def enter(session: Session, actor: Actor, code: str, invoice: Invoice, now: datetime) -> GroupOrder:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.actor import Actor
 from sharebank.core.errors import N_, ChangedMeanwhile, NotFound, Refused, Word
+from sharebank.orders.incoming import invoicing
 from sharebank.orders.life_models import OrderArrival
 from sharebank.orders.lifecycle import locked, step
 from sharebank.orders.models import GroupOrder, OrderItem
@@ -174,7 +176,7 @@ def count(
     *,
     seen: int | None = None,
 ) -> GroupOrder:
-    """Note what came, the rest is to come; the order stays sent. `seen`: see `last_part`.
+    """Note what came, the rest is to come; the order stays sent. `seen`: see `mark`.
 
     Raises NotFound, NotAllowed, WrongOrderState, ChangedMeanwhile, NotOfThisOrder, BadCount or NothingCounted.
     """
@@ -206,10 +208,12 @@ def receive(
     _note(session, order, actor, rest | dict(counts or {}), now, note)
     parts = arrivals(session, order)
     came, told = _together(parts), _told(changes(session, order, rows(order, parts)))
+    found = invoicing.differences(order)
     for item in order.items:
         one = came.get(item.sku, Count(0))
         item.received, item.damaged = one.received, one.damaged
         item.invoiced_price = None if one.price == item.ordered_price else one.price
+    invoicing.keep_taken(order, found)
     step(session, order, "receive", transition("receive", order.state), actor.user_id, now, note, told)
     return order
 
@@ -247,16 +251,20 @@ def correct(
     return order
 
 
-def last_part(parts: Sequence[OrderArrival]) -> int:
-    """What a page knew of: counted on two telephones at once, or sent twice, an article would be there twice."""
-    return parts[-1].id if parts else 0
+def mark(parts: Sequence[OrderArrival]) -> int:
+    """What a page knew of: counted on two telephones at once, or sent twice, an article would be there twice.
+
+    Of what was counted, not of how often: a part that was counted anew is as good as another one.
+    """
+    said = [(one.id, sorted(one.counts.items())) for one in parts]
+    return crc32(repr(said).encode()) if parts else 0
 
 
 def _at_the_door(session: Session, actor: Actor, code: str, seen: int | None) -> GroupOrder:
     order = locked(session, actor, code)
     if order.state != "sent":
         raise WrongOrderState(state=Word(WORDS[order.state]))
-    if seen is not None and seen != last_part(arrivals(session, order)):
+    if seen is not None and seen != mark(arrivals(session, order)):
         raise ChangedMeanwhile
     return order
 

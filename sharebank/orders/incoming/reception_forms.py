@@ -77,7 +77,7 @@ class ReceptionForm(FlaskForm):  # type: ignore[misc]
     """A part for each article, named `l` and its id; one more that nobody ordered; a word."""
 
     seen = HiddenField()
-    """The last part this page knew of: counted on two telephones, an article would be there twice."""
+    """What this page knew of (`receiving.mark`): counted on two telephones, an article would be there twice."""
     other = SelectField(_("Another article of the list came"), [Optional()], default="")
     other_received = NumberField(_("How many"), 1, MOST)
     note = StringField(_("A word about it"), [Optional(), Length(max=500)], filters=[one_line])

@@ -31,6 +31,8 @@ from sharebank.orders.life_models import OrderPhoto
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.rules.invoices import line_key, open_ones
 
+LONGEST = 10
+"""Digits of a number this page wrote itself."""
 FOR_EVER = "private, max-age=31536000, immutable"
 _PHOTO = "/orders/<order_code>/photos/<int(max=2147483647):snap_id>-<string(length=8):mark>"
 
@@ -81,7 +83,7 @@ def receive(order_code: str) -> Page:
     except Refused as refused:
         # Sent once more, it is sent by somebody who sees what the other one counted.
         order = _mine(order_code)
-        form.seen.data = str(receiving.last_part(receiving.arrivals(db.session(), order)))
+        form.seen.data = str(receiving.mark(receiving.arrivals(db.session(), order)))
         return _reception_page(order, form, blame(form, refused))
     received = act in ("all", "finish") and part_id is None
     flash(_("The order is received: those who pledged are told.") if received else _("Counted."), "success")
@@ -130,7 +132,7 @@ def _mine(order_code: str) -> GroupOrder:
 
 def _whole(text: str | None) -> int:
     """A number this page wrote itself; whatever else it is now, no part has it."""
-    return int(text) if text and text.isascii() and text.isdecimal() else -1
+    return int(text) if text and len(text) <= LONGEST and text.isascii() and text.isdecimal() else -1
 
 
 def _part_id() -> int | None:
@@ -150,8 +152,8 @@ def _count_form(order: GroupOrder, part_id: int | None, *, as_sent: bool) -> Rec
         if part is None or order.state != "sent":
             raise NotFound
         correcting = receiving.counts_of(part)
-    last = receiving.last_part(parts)
-    form = reception_form(rows, receiving.others(order, rows), last, correcting, as_sent=as_sent)
+    mark = receiving.mark(parts)
+    form = reception_form(rows, receiving.others(order, rows), mark, correcting, as_sent=as_sent)
     if part and not as_sent:
         form.note.data = part.note
     return form

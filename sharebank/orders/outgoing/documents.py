@@ -44,7 +44,7 @@ _UNITS = {
 _HEADS = (
     "Référence",
     "Désignation",
-    "Colis",
+    "Cartons",
     "Unités par colis",
     "Unités",
     "Unité",
@@ -142,7 +142,7 @@ def document(content: Json, tz: ZoneInfo, *, draft: bool = False) -> dict[str, A
     }
 
 
-_PAPER_HEADS = ("Référence", "Désignation", "Colis", "Quantité", "Prix unitaire HT", "TVA", "Montant HT")
+_PAPER_HEADS = ("Référence", "Désignation", "Cartons", "Quantité", "Prix unitaire HT", "TVA", "Montant HT")
 _PAPER_WIDTHS = (2.2, 4.6, 1.9, 2.7, 2, 1.5, 2.4)
 
 

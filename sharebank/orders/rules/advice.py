@@ -40,8 +40,7 @@ def filling(article: Article, pledges: Iterable[Pledge]) -> Filling:
     units = whole_packs(article, firm, room)
     price = unit_price(article, units)
     aim = max(-(-firm // article.pack), article.least_packs if firm else 0) * article.pack
-    step = next_break(article, units)
-    threshold = _full_packs(article, step[0]) if step else 0
+    threshold, next_price = next_step(article, units) or (0, price)
     return Filling(
         sku=article.sku,
         firm=firm,
@@ -51,16 +50,20 @@ def filling(article: Article, pledges: Iterable[Pledge]) -> Filling:
         missing=max(0, aim - firm - room),
         lost=max(0, firm - units),
         next_break=threshold or None,
-        to_break=max(0, threshold - max(units, firm)) if step else 0,
-        next_price=step[1] if step else None,
-        saves_cents=cents(units * price) - cents(units * step[1]) if step else 0,
-        costs_less=bool(step and units and cents(threshold * step[1]) <= cents(units * price)),
+        to_break=max(0, threshold - max(units, firm)),
+        next_price=next_price if threshold else None,
+        saves_cents=cents(units * price) - cents(units * next_price),
+        costs_less=bool(threshold and units and cents(threshold * next_price) <= cents(units * price)),
     )
 
 
-def next_break(article: Article, units: int) -> tuple[int, Decimal] | None:
-    """The first break that is not reached yet."""
-    return next((step for step in article.breaks if step[0] > units), None)
+def next_step(article: Article, units: int) -> tuple[int, Decimal] | None:
+    """The full packs that reach a break, and their price: those that cost no more than now, else the next ones."""
+    packed = (_full_packs(article, threshold) for threshold, _price in article.breaks if threshold > units)
+    # Full packs may go past a break, to the price of the one after it.
+    steps = [(whole, unit_price(article, whole)) for whole in packed]
+    now = cents(units * unit_price(article, units))
+    return next((step for step in steps if units and cents(step[0] * step[1]) <= now), next(iter(steps), None))
 
 
 def _full_packs(article: Article, units: int) -> int:

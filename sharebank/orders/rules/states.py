@@ -69,7 +69,7 @@ class OrderReasonMissing(Refused):
 
 
 class ClosesTooEarly(Refused):
-    """An order that is open closes later than now."""
+    """An order that is open closes later than now, and than it opens."""
 
     code = "closes_too_early"
     sentence = N_("Choose a closing time to come.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from sharebank.orders.lifecycle import keep, locked, step
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.reading import Standing, order_of_code, reckon, standing, terms_of
 from sharebank.orders.rules.accounts import SUPPLIER, Accounts, Moved, alone_share, reckon_accounts, together
-from sharebank.orders.rules.shares import Bill
+from sharebank.orders.rules.shares import Bill, Share
 from sharebank.orders.rules.states import transition
 from sharebank.orders.rules.transfers import Transfer
 from sharebank.orders.rules.transfers import settle as fewest
@@ -84,11 +84,14 @@ def books(session: Session, actor: Actor, code: str, *, whole: bool = False) -> 
     require(sees or not whole)
     found, bodies = standing(session, order), bodies_of(session)
     payments = payments_of(session, order)
-    own = {role.organisation for role in actor.roles}
+    own, accounts = {role.organisation for role in actor.roles}, accounts_of(session, order, found, bodies, payments)
+    # Who paid a part and has none left is owed it back: a part of nothing, in every list.
+    shares = dict.fromkeys(accounts.owed, Share()) | dict(found.bill.shares)
+    found = replace(found, bill=replace(found.bill, shares=dict(sorted(shares.items()))))
     return Books(
         order,
         found,
-        accounts_of(session, order, found, bodies, payments),
+        accounts,
         payments,
         bodies,
         sees,
@@ -159,8 +162,7 @@ def settle(session: Session, actor: Actor, code: str, now: datetime) -> GroupOrd
         raise NotReconciled
     step(session, order, "settle", target, actor.user_id, now)
     version = keep(session, order, target, now)
-    homes = homes_of(order, bodies_of(session))
-    own = {"homes": {one: homes[one] for one in found.bill.shares}, "alone": _alone(order, found)}
+    own = {"homes": _homes(session, order, found), "alone": _alone(order, found)}
     version.summary = {**version.summary, **own}
     session.flush()
     return order
@@ -170,6 +172,13 @@ def adds_up(order: GroupOrder, found: Standing) -> bool:
     """Are the four sums of the invoice that was entered those of the shares?"""
     asked, ours = order.invoice or {}, money(found.bill.invoice)
     return all(asked.get(name, cents) == cents for name, cents in ours.items())
+
+
+def _homes(session: Session, order: GroupOrder, found: Standing) -> dict[str, str]:
+    """Whom everyone settles with who bears a part, or paid one before there was none left for them."""
+    homes, paid = homes_of(order, bodies_of(session)), moved(payments_of(session, order))
+    parties = {*found.bill.shares, *(party for one in paid for party in one[:2] if party != SUPPLIER)}
+    return {one: homes[one] for one in sorted(parties)}
 
 
 def _alone(order: GroupOrder, found: Standing) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def _row(one: Taken) -> list[str]:
 
 def _sums(found: Books, code: str) -> Iterator[tuple[str, int]]:
     share = found.standing.bill.shares[code]
-    yield "Articles HT", share.goods_cents
+    yield "Marchandises HT", share.goods_cents
     yield "Part de la livraison HT", share.delivery_cents
     for percent, cents in share.vat_by_rate.items():
         yield f"TVA {rate(percent)}", cents
@@ -198,7 +198,7 @@ _HEADS = (
     "Structure",
     "Nom",
     "Taux de TVA (%)",
-    "Articles HT (€)",
+    "Marchandises HT (€)",
     "Livraison HT (€)",
     "TVA (€)",
     "Total TTC (€)",

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session, joinedload
 
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_suppliers, require
-from sharebank.catalog.service import search_text, words
+from sharebank.catalog.service import search_text
 from sharebank.core.db import AnyRow
 from sharebank.core.errors import N_, NotFound, Refused
 from sharebank.orders.desk.making import latest_list
 from sharebank.orders.rules.prices import Change, Listed, compare, count
-from sharebank.orders.supply.supplier_models import PriceDraft, PriceItem, PriceList, Supplier
+from sharebank.orders.supply.supplier_models import PriceDraft, PriceItem, PriceList, Supplier, fitting
 from sharebank.orders.supply.suppliers import supplier_of_code
 
 PAGE = 50
@@ -102,13 +101,7 @@ def version(session: Session, supplier: Supplier, number: int | None = None) -> 
 
 def find(session: Session, prices: PriceList, wish: Wish) -> Found:
     """A page of the articles that fit, in the supplier's order."""
-    query = select(_own.id).where(_own.price_list_id == prices.id)
-    for word in words(wish.q):
-        query = query.where(_own.search_text.contains(word, autoescape=True))
-    if wish.label:
-        query = query.where(cast(_own.labels, Text).contains(json.dumps(wish.label), autoescape=True))
-    if wish.category:
-        query = query.where(_own.category == wish.category)
+    query = select(_own.id).where(_own.price_list_id == prices.id, *fitting(_own, wish.q, (wish.label,), wish.category))
     connection = session.connection()
     ids = sorted(connection.execute(query).scalars())
     here = ids[(wish.page - 1) * PAGE : wish.page * PAGE]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,13 +16,16 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    cast,
     false,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeDecorator
 
 from sharebank.accounts.models import User
+from sharebank.catalog.service import words
 from sharebank.core.db import Base, Instant
 
 
@@ -41,6 +46,11 @@ class Supplier(Base):
     """Who sells to the cooperation, and on which terms; money net unless it says gross."""
 
     __tablename__ = "supplier"
+    __table_args__ = (
+        CheckConstraint(
+            "minimum_cents >= 0 AND fee_cents >= 0 AND free_from_cents >= 0 AND lead_days >= 0", name="terms"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(20), unique=True)
@@ -96,17 +106,9 @@ class PriceDraft(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class PriceItem(Base):
-    """One article of a price list."""
+class Sold:
+    """What an article is, on a price list and, frozen, in an order."""
 
-    __tablename__ = "price_item"
-    __table_args__ = (
-        UniqueConstraint("price_list_id", "sku"),
-        CheckConstraint("pack > 0 AND least_packs > 0", name="pack"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    price_list_id: Mapped[int] = mapped_column(ForeignKey("price_list.id", ondelete="CASCADE"))
     sku: Mapped[str] = mapped_column(String(40))
     name: Mapped[str] = mapped_column(String(300))
     unit: Mapped[str] = mapped_column(String(20))
@@ -125,3 +127,26 @@ class PriceItem(Base):
     """What to take when it cannot be had."""
     search_text: Mapped[str] = mapped_column(Text, default="")
     """Article number, name, category and labels, folded to plain lower-case letters."""
+
+
+SOLD = tuple(name for name in Sold.__annotations__)
+
+
+class PriceItem(Sold, Base):
+    """One article of a price list."""
+
+    __tablename__ = "price_item"
+    __table_args__ = (
+        UniqueConstraint("price_list_id", "sku"),
+        CheckConstraint("pack > 0 AND least_packs > 0", name="pack"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    price_list_id: Mapped[int] = mapped_column(ForeignKey("price_list.id", ondelete="CASCADE"))
+
+
+def fitting(of: Any, q: str, labels: Iterable[str], category: str) -> list[ColumnElement[bool]]:
+    """What articles must meet to be found: every word, every label, the category; `of` has the columns of `Sold`."""
+    fits = [of.search_text.contains(word, autoescape=True) for word in words(q)]
+    fits += [cast(of.labels, Text).contains(json.dumps(label), autoescape=True) for label in labels if label]
+    return [*fits, of.category == category] if category else fits
