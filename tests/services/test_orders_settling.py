@@ -351,7 +351,7 @@ def cents(text: str) -> int:
 
 def test_the_accountants_rows_add_up_to_the_invoice(app: Flask, order: str, staff: Actor) -> None:
     rows, whole = read(statements.accounts_csv(books(staff))), books(staff).standing.bill
-    columns = {"Articles HT (€)": "goods_cents", "Livraison HT (€)": "delivery_cents", "TVA (€)": "vat_cents"}
+    columns = {"Marchandises HT (€)": "goods_cents", "Livraison HT (€)": "delivery_cents", "TVA (€)": "vat_cents"}
     for column, name in {**columns, "Total TTC (€)": "total_cents"}.items():
         assert sum(cents(row[column]) for row in rows) == getattr(whole.invoice, name), column
         for code, share in whole.shares.items():
