@@ -89,7 +89,7 @@ def test_an_order_from_the_pledge_to_the_last_cent(
     member.get_by_role("button", name="Enregistrer", exact=True).click()
     expect(member.get_by_role("status")).to_contain_text("2 articles")
     expect(booklet).not_to_contain_text("pour le carton")
-    expect(scores).to_contain_text("vous recevez 10")
+    expect(scores).to_contain_text("vous en recevrez 10")
     clean(member, axe=True)
 
     # The house closes it, sees that nobody can pledge any more, and sends it: the mail server takes it.
@@ -124,7 +124,7 @@ def test_an_order_from_the_pledge_to_the_last_cent(
     article(staff, BOOKLET).get_by_text("Abîmé, autre prix").click()
     article(staff, BOOKLET).get_by_label("dont abîmés").fill("2")
     staff.get_by_role("button", name="C’est tout : terminer la réception").click()
-    expect(staff.get_by_role("status")).to_contain_text("reçue")
+    expect(staff.get_by_role("status")).to_contain_text("réception est terminée")
     clean(staff, axe=True)
     came = {line.sku: line.units for line in lines} | {"PJ-1005": 5, "PJ-1007": 46}
     total = bill([line._replace(units=came[line.sku]) for line in lines], RICHEST)
@@ -151,7 +151,7 @@ def test_an_order_from_the_pledge_to_the_last_cent(
     member.goto(f"/orders/{RICHEST}")
     tab(member, "Comptes")
     clean(member, axe=True)
-    [mine] = re.findall(r"Total\s+([\d\s]+,\d\d)", member.get_by_role("table").first.inner_text())
+    [mine] = re.findall(r"Total TTC\s+([\d\s]+,\d\d)", member.get_by_role("table").first.inner_text())
     own = pdf_text(fetched(member, f"/orders/{RICHEST}/statements/CHORALE.pdf"))
     assert mine in own.replace("\u202f", " ").replace("\u00a0", " ")
     assert fetched(member, f"/orders/{RICHEST}/statements.pdf", 403)
