@@ -66,7 +66,7 @@ BODIES: dict[str, Schema] = {
                 ),
                 maxItems=MAX_SKUS,
             ),
-            "note": text(1000, minimum=0),
+            "note": text(500, minimum=0),
         },
         optional=("items", "note"),
     ),

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sharebank.core import web
 from sharebank.core.errors import N_
 from sharebank.core.money import cents
-from sharebank.orders.rules.advice import Filling
+from sharebank.orders.rules.advice import Filling, full_packs
 from sharebank.orders.rules.packs import Article
 from sharebank.orders.words import price_words
 
@@ -66,16 +66,11 @@ def bar(article: Article, filling: Filling) -> Markup:
     """The pack being filled, by firm units and by those accepted on top; none where each unit is one, nor at first."""
     if article.pack * article.least_packs == 1 or not filling.firm:
         return Markup()
-    aim = _aim(article, filling.firm)
+    aim = full_packs(article, filling.firm)
     start = 0 if aim == article.least_packs * article.pack else aim - article.pack
     firm = (filling.firm - start) * 100 // (aim - start)
     room = min(filling.room, aim - filling.firm) * 100 // (aim - start)
     return _BAR % (firm, firm, room)
-
-
-def _aim(article: Article, firm: int) -> int:
-    """The units at which the pack under way is full, the supplier's least counted in."""
-    return max(-(-firm // article.pack), article.least_packs) * article.pack
 
 
 def advice(article: Article, filling: Filling) -> Sequence[Said]:

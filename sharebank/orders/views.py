@@ -18,6 +18,7 @@ from sharebank.core.errors import NotFound, Refused
 from sharebank.orders import articles, filling_words, pledging, words
 from sharebank.orders.articles import CHANGES, PAGE, Wish
 from sharebank.orders.blueprint import Page, bp
+from sharebank.orders.desk import closing
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.pledge_forms import PledgeSheet, box, seen_text, shown
 from sharebank.orders.pledging import PledgedMeanwhile
@@ -115,6 +116,7 @@ def _articles_page(order_code: str, sheet: PledgeSheet | None = None, refused: R
         order=order,
         stands=stands,
         terms=terms_of(order),
+        reach=closing.reach(stands, terms_of(order)),
         body=body,
         bodies=bodies,
         account=account,

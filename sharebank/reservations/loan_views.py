@@ -76,7 +76,7 @@ def _place() -> tuple[datetime, int] | None:
     """Where the page before ended; a place that cannot be read is no place."""
     at, _dash, last = request.args.get("after", "").partition("-")
     try:
-        return datetime.strptime(at, "%Y%m%dT%H%M%S").replace(tzinfo=UTC), int(last[:12])
+        return datetime.strptime(at, "%Y%m%dT%H%M%S").replace(tzinfo=UTC), int(last[:9])
     except ValueError:
         return None
 

@@ -268,6 +268,12 @@ def test_reminders_go_to_those_who_have_not_pledged(app: Flask, order: str, acto
     assert "member@example.org" not in first
     assert remind(timedelta(days=2)) == set(), "once a stage"
     assert remind(timedelta(hours=2)) == first, "and once more on the last day"
+    with transaction() as session:
+        later = CLOSES + timedelta(days=7)
+        lifecycle.change(
+            session, actor("staff@example.org"), "hiver", "extend", CLOSES - timedelta(hours=1), "x", later
+        )
+    assert remind(timedelta(days=-5)) >= first, "a new closing time reminds anew"
 
 
 # -- files -----------------------------------------------------------------------------------------

@@ -124,6 +124,13 @@ def test_what_came_is_shared_anew(
     assert standing().lines["L1"].units == 1, "what is not named came as ordered"
 
 
+def test_the_last_price_noted_is_the_one_that_holds(order: str, staff: Actor) -> None:
+    count(staff, {"C1": Count(5, 0, Decimal("0.90"))})
+    count(staff, {"C1": Count(5, 0, Decimal("0.95"))})
+    receive(staff)
+    assert standing().lines["C1"].goods_cents == 1900, "20 × 0.95, though the last part names no price"
+
+
 def test_each_reads_what_it_gets_less_of(app: Flask, order: str, staff: Actor) -> None:
     receive(staff, {"C1": Count(18)})
     with transaction() as session:

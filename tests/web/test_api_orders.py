@@ -273,6 +273,7 @@ def test_the_life_of_an_order(as_: As, opened: Program, app: Flask) -> None:
     assert fields(opened.post("/orders/hiver/receive", bad)) == {"items[1].sku"}
     bad = {"items": [{"sku": "L1", "received": 1, "unit_price": "1e3"}]}
     assert fields(opened.post("/orders/hiver/receive", bad)) == {"items[0].unit_price"}
+    assert fields(opened.post("/orders/hiver/receive", {"note": "n" * 501})) == {"note"}
     came = {"items": [{"sku": "L1", "received": 2, "damaged": 1, "unit_price": "11.50"}], "note": "un carton mouillé"}
     received = ok(opened.post("/orders/hiver/receive", came))
     assert received["state"] == "received"

@@ -128,6 +128,12 @@ def test_a_part_today_the_rest_later_short_and_damaged(staff: FlaskClient) -> No
     assert "Maison citoyenne" in page, "the pens nobody asked for stay with the house"
 
 
+@pytest.mark.parametrize("act", [{"act": "other"}, {"act": "all", "part": "1"}])
+def test_what_the_page_never_sends_finishes_nothing(staff: FlaskClient, act: dict[str, str]) -> None:
+    assert send(staff, RECEPTION, **act).status_code == 404
+    assert here().state == "sent"
+
+
 def test_a_part_is_counted_anew(staff: FlaskClient) -> None:
     send(staff, RECEPTION, act="part", seen="0", **{cell("C1", "came"): "10"})
     (part,) = receiving.arrivals(db.session(), here())

@@ -150,6 +150,7 @@ def test_give_up_and_try_again(staff: FlaskClient) -> None:
     assert staff.post(f"/series/{ref}/cancel", data={"scope": "all", "why": "Travaux"}).status_code == 303
     page = staff.get(f"/series/{ref}").get_data(as_text=True)
     assert page.count('class="status cancelled"') == 6
+    assert staff.post(f"/series/{ref}/retry", data={"chosen": "9" * 5000}).status_code < 500
     again = staff.post(f"/series/{ref}/retry", data={"chosen": keys(page, "name")[:2]})
     assert again.status_code == 303
     assert staff.get(f"/series/{ref}").get_data(as_text=True).count('class="status approved"') == 2

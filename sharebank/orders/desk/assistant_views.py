@@ -10,19 +10,18 @@ from flask_babel import gettext as _
 
 from sharebank.accounts import directory
 from sharebank.accounts.forms import attach
-from sharebank.accounts.permissions import may_order, require
 from sharebank.accounts.web import me
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotAllowed, NotFound, Refused
 from sharebank.orders import lifecycle
-from sharebank.orders.blueprint import Page, bp
+from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.desk import closing, corrections, preparing
 from sharebank.orders.desk.desk_forms import RULES, SHORT, Moment, StepForm
 from sharebank.orders.models import GroupOrder
-from sharebank.orders.reading import Standing, order_of_code, standing, terms_of
+from sharebank.orders.reading import Standing, standing, terms_of
 from sharebank.orders.rules.packs import SHARINGS
-from sharebank.orders.rules.states import ACTS, REOPENED, WORDS, transition
+from sharebank.orders.rules.states import ACTS, REOPENED, transition
 
 PAGE = 15
 ADVICE = 12
@@ -42,13 +41,6 @@ bp.add_app_template_filter(rule_word, "sharing_rule")
 bp.add_app_template_filter(rule_short, "sharing_short")
 
 
-def run_by_me(order_code: str) -> GroupOrder:
-    """The order, for whoever runs it."""
-    order = order_of_code(db.session(), me(), order_code)
-    require(may_order(me(), "run", order))
-    return order
-
-
 @bp.route("/orders/<order_code>/assistant")
 def assistant(order_code: str) -> Page:
     """What is to be done next: for a draft a list to tick off, later what is not full and who goes without."""
@@ -64,7 +56,6 @@ def assistant(order_code: str) -> Page:
         order=order,
         items={item.sku: item for item in order.items},
         stands=stands,
-        terms=terms_of(order),
         reach=closing.reach(stands, terms_of(order)),
         names=names,
         short=short[(page - 1) * PAGE : page * PAGE],
@@ -162,7 +153,5 @@ def _step_page(order: GroupOrder, act: str, form: StepForm, status: int) -> Page
     told = len(lifecycle.pledgers(db.session(), order)) if act != "open" else 0
     reason = act in ACTS and ACTS[act].needs_reason
     title = str(_(_TITLES[act]))
-    page = render_template(
-        "orders/step.html", order=order, act=act, title=title, form=form, told=told, reason=reason, state=WORDS
-    )
+    page = render_template("orders/step.html", order=order, act=act, title=title, form=form, told=told, reason=reason)
     return page, status

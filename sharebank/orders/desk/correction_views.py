@@ -14,9 +14,8 @@ from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotAllowed, NotFound, Refused, Word
 from sharebank.orders import pledging
-from sharebank.orders.blueprint import Page, bp
+from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.desk import closing, corrections
-from sharebank.orders.desk.assistant_views import run_by_me
 from sharebank.orders.desk.correction_words import correction_words
 from sharebank.orders.desk.desk_forms import CorrectForm, RuleForm
 from sharebank.orders.models import GroupOrder
@@ -148,7 +147,6 @@ def _adjust_page(order: GroupOrder, act: str, form: Any, status: int) -> Page:
         later=later,
         ready=later is not None or act == "take_back" or (act == "share" and asked),
         names={body.organisation: body.name for body in directory.organisations(session)},
-        reach=closing.reach(stands, terms_of(order)),
         reach_later=closing.reach(later, terms_of(order)) if later else None,
         cuts=closing.cuts(stands, found),
         rules=SHARINGS,

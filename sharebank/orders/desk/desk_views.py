@@ -10,12 +10,12 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 
 from sharebank.accounts import directory
 from sharebank.accounts.forms import attach
-from sharebank.accounts.permissions import may_order, require
+from sharebank.accounts.permissions import require
 from sharebank.accounts.web import me
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound, Refused, Word
-from sharebank.orders.blueprint import Page, bp
+from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.desk import making, preparing
 from sharebank.orders.desk.desk_forms import ArticlesForm, FactsForm, NewForm, soon
 from sharebank.orders.desk.preparing import Wish
@@ -82,8 +82,7 @@ def _new_page(form: NewForm, supplier: Supplier, status: int) -> Page:
 def edit(order_code: str) -> Page:
     """The facts of an order; once it is open, those that bind nobody."""
     session, actor, now = db.session(), me(), clock.now()
-    order = order_of_code(session, actor, order_code)
-    require(may_order(actor, "run", order))
+    order = run_by_me(order_code)
     form = FactsForm()
     if order.state == "draft":
         form.offer(preparing.houses_of(session, actor), directory.organisations(session))
@@ -119,9 +118,7 @@ def edit(order_code: str) -> Page:
 @bp.route("/orders/<order_code>/articles", methods=["GET", "POST"])
 def choose(order_code: str) -> Page:
     """Which articles of the price list the order is for; while it is a draft."""
-    actor = me()
-    order = order_of_code(db.session(), actor, order_code)
-    require(may_order(actor, "run", order))
+    actor, order = me(), run_by_me(order_code)
     if order.state != "draft":
         raise WrongOrderState(state=Word(WORDS[order.state]))
     if request.method == "GET":

@@ -167,10 +167,11 @@ def _chosen(session: Session, prices: PriceList, skus: Sequence[str] | None) -> 
     items = list(session.scalars(query))
     if skus is None:
         return items
-    unknown = next(iter(set(skus) - {item.sku for item in items}), None)
+    wanted = set(skus)
+    unknown = next(iter(wanted - {item.sku for item in items}), None)
     if unknown is not None:
         raise UnknownListed("skus", value=unknown)
-    return [item for item in items if item.sku in set(skus)]
+    return [item for item in items if item.sku in wanted]
 
 
 def copy_items(session: Session, order_id: int, chosen: Sequence[PriceItem]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from zlib import crc32
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from sharebank.accounts.actor import Actor
 from sharebank.core.errors import N_, ChangedMeanwhile, NotFound, Refused, Word
@@ -102,7 +102,8 @@ class Row:
 def arrivals(session: Session, order: GroupOrder) -> list[OrderArrival]:
     """What came of this version of the order, part by part."""
     mine = (OrderArrival.order_id == order.id, OrderArrival.version == order.version)
-    return list(session.scalars(select(OrderArrival).where(*mine).order_by(OrderArrival.id)))
+    query = select(OrderArrival).where(*mine).order_by(OrderArrival.id)
+    return list(session.scalars(query.options(joinedload(OrderArrival.user))))
 
 
 def counts_of(arrival: OrderArrival) -> dict[str, Count]:

@@ -8,7 +8,6 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
 from sharebank.accounts import directory
-from sharebank.accounts.permissions import may_order, require
 from sharebank.accounts.web import me
 from sharebank.catalog.forms import blame
 from sharebank.core import clock, web
@@ -16,7 +15,7 @@ from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.server import LARGEST_BODY
 from sharebank.orders import reading
-from sharebank.orders.blueprint import Page, bp
+from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.incoming import invoicing, note_photos, receiving
 from sharebank.orders.incoming.reception_forms import (
     InvoiceForm,
@@ -57,14 +56,16 @@ def note_photo_url(order: GroupOrder, photo: OrderPhoto, *, small: bool) -> str:
 @bp.get("/orders/<order_code>/reception")
 def reception(order_code: str) -> Page:
     """What is expected, what came, who gets how many of it."""
-    order = _mine(order_code)
+    order = run_by_me(order_code)
     return _reception_page(order, _count_form(order, _part_id(), as_sent=False))
 
 
 @bp.post("/orders/<order_code>/reception")
 def receive(order_code: str) -> Page:
     """A part of it, the rest of it, or all as ordered; or a part counted anew."""
-    order, act, part_id = _mine(order_code), request.form.get("act", "part"), _part_id()
+    order, act, part_id = run_by_me(order_code), request.form.get("act", "part"), _part_id()
+    if act not in ("part", "finish", "all") or (act == "all" and part_id is not None):
+        raise NotFound
     form = _count_form(order, part_id, as_sent=act != "all")
     if act != "all" and not form.validate():
         return _reception_page(order, form, 422)
@@ -82,7 +83,7 @@ def receive(order_code: str) -> Page:
         raise
     except Refused as refused:
         # Sent once more, it is sent by somebody who sees what the other one counted.
-        order = _mine(order_code)
+        order = run_by_me(order_code)
         form.seen.data = str(receiving.mark(receiving.arrivals(db.session(), order)))
         return _reception_page(order, form, blame(form, refused))
     received = act in ("all", "finish") and part_id is None
@@ -93,7 +94,7 @@ def receive(order_code: str) -> Page:
 @bp.post("/orders/<order_code>/photos")
 def add_note_photos(order_code: str) -> Page:
     """Keep photos of the delivery note."""
-    order, form = _mine(order_code), NotePhotosForm()
+    order, form = run_by_me(order_code), NotePhotosForm()
     try:
         pictures = form.pictures()  # outside the transaction: decoding is slow, and others wait to write
         with transaction() as session:
@@ -122,12 +123,6 @@ def remove_note_photo(order_code: str, snap_id: int) -> Page:
     with transaction() as session:
         note_photos.remove_photo(session, me(), order_code, snap_id)
     return redirect(url_for("orders.reception", order_code=order_code, _anchor="note"), 303)
-
-
-def _mine(order_code: str) -> GroupOrder:
-    order = reading.order_of_code(db.session(), me(), order_code)
-    require(may_order(me(), "run", order))
-    return order
 
 
 def _whole(text: str | None) -> int:
@@ -188,14 +183,14 @@ def _reception_page(
 @bp.get("/orders/<order_code>/invoice")
 def invoice(order_code: str) -> Page:
     """The supplier's amounts beside ours, each difference on its line."""
-    order = _mine(order_code)
+    order = run_by_me(order_code)
     return _invoice_page(order, _invoice_form(order))
 
 
 @bp.post("/orders/<order_code>/invoice")
 def enter_invoice(order_code: str) -> Page:
     """Keep it as typed; what is taken over stands, the rest is shown until it is cleared."""
-    order = _mine(order_code)
+    order = run_by_me(order_code)
     form = _invoice_form(order)
     if not form.validate():
         return _invoice_page(order, form, 422)
@@ -207,7 +202,7 @@ def enter_invoice(order_code: str) -> Page:
     except NotFound:
         raise
     except Refused as refused:
-        return _invoice_page(_mine(order_code), form, blame(form, refused))
+        return _invoice_page(run_by_me(order_code), form, blame(form, refused))
     if done:
         flash(_("The invoice agrees with the order, to the cent."), "success")
     return redirect(url_for("orders.invoice", order_code=order_code), 303)

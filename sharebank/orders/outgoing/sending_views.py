@@ -9,14 +9,13 @@ from flask import flash, redirect, render_template, request, send_file, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Answer
 
-from sharebank.accounts.permissions import may_order, require
 from sharebank.accounts.web import me
 from sharebank.catalog.forms import blame
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotFound, Refused
 from sharebank.orders import reading
-from sharebank.orders.blueprint import Page, bp
+from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.life_models import OrderSending
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.outgoing import dispatch, documents, papers
@@ -48,7 +47,7 @@ def sending_shape(one: OrderSending) -> str:
 @bp.get("/orders/<order_code>/sending")
 def sending(order_code: str) -> Page:
     """What goes to the supplier, how, and what became of it."""
-    order = _mine(order_code)
+    order = run_by_me(order_code)
     known = order.supplier.email
     return _page(order, SendForm(formdata=None, how="email" if known else "hand", to=known))
 
@@ -56,7 +55,7 @@ def sending(order_code: str) -> Page:
 @bp.post("/orders/<order_code>/sending")
 def send_order(order_code: str) -> Page:
     """Send it, send it once more, or let its letter be tried at once."""
-    order, form = _mine(order_code), SendForm()
+    order, form = run_by_me(order_code), SendForm()
     if not form.validate():
         return _page(order, form, 422)
     how, to, words = form.how.data, form.to.data or "", form.words.data or ""
@@ -68,7 +67,7 @@ def send_order(order_code: str) -> Page:
         raise
     except Refused as refused:
         status = blame(form, refused)
-        return _page(_mine(order_code), form, status)
+        return _page(run_by_me(order_code), form, status)
     return _went(order_code)
 
 
@@ -92,7 +91,7 @@ def take_back_order(order_code: str) -> Answer:
 def _went(order_code: str) -> Answer:
     """Try the letter while the reader waits, and say what became of it."""
     dispatch.at_once(order_code, clock.now())
-    last = service.sendings(db.session(), _mine(order_code))[0]
+    last = service.sendings(db.session(), run_by_me(order_code))[0]
     if last.how == "hand":
         flash(_("The order counts as sent: hand its documents to the supplier."), "success")
     elif last.state == "taken":
@@ -100,13 +99,6 @@ def _went(order_code: str) -> Answer:
     elif last.state == "waiting":
         flash(_("The mail server did not take the letter yet. We go on trying: nothing for you to do."), "info")
     return redirect(url_for("orders.sending", order_code=order_code), 303)
-
-
-def _mine(order_code: str) -> GroupOrder:
-    """The order, for who runs it; raises NotFound or NotAllowed."""
-    order = reading.order_of_code(db.session(), me(), order_code)
-    require(may_order(me(), "run", order))
-    return order
 
 
 def _page(order: GroupOrder, form: SendForm, status: int = 200) -> Page:
@@ -137,7 +129,7 @@ def _page(order: GroupOrder, form: SendForm, status: int = 200) -> Page:
 @bp.get("/orders/<order_code>/order.<form>")
 def document(order_code: str, form: str) -> Answer:
     """A version's file as it was sent, by default the latest; before, how it would look."""
-    order = _mine(order_code)
+    order = run_by_me(order_code)
     if form not in documents.MEDIA:
         raise NotFound
     wanted = request.args.get("version", "")

@@ -39,7 +39,7 @@ def filling(article: Article, pledges: Iterable[Pledge]) -> Filling:
     room = most - firm
     units = whole_packs(article, firm, room)
     price = unit_price(article, units)
-    aim = max(-(-firm // article.pack), article.least_packs if firm else 0) * article.pack
+    aim = full_packs(article, firm) if firm else 0
     threshold, next_price = next_step(article, units) or (0, price)
     return Filling(
         sku=article.sku,
@@ -59,14 +59,15 @@ def filling(article: Article, pledges: Iterable[Pledge]) -> Filling:
 
 def next_step(article: Article, units: int) -> tuple[int, Decimal] | None:
     """The full packs that reach a break, and their price: those that cost no more than now, else the next ones."""
-    packed = (_full_packs(article, threshold) for threshold, _price in article.breaks if threshold > units)
+    packed = (full_packs(article, threshold) for threshold, _price in article.breaks if threshold > units)
     # Full packs may go past a break, to the price of the one after it.
     steps = [(whole, unit_price(article, whole)) for whole in packed]
     now = cents(units * unit_price(article, units))
     return next((step for step in steps if units and cents(step[0] * step[1]) <= now), next(iter(steps), None))
 
 
-def _full_packs(article: Article, units: int) -> int:
+def full_packs(article: Article, units: int) -> int:
+    """The units at which the pack under way is full, the supplier's least counted in."""
     return max(-(-units // article.pack), article.least_packs) * article.pack
 
 
@@ -83,7 +84,7 @@ def alone(lines: Sequence[tuple[Article, int]]) -> Alone:
     units = goods = 0
     for article, quantity in lines:
         if quantity:
-            bought = _full_packs(article, quantity)
+            bought = full_packs(article, quantity)
             units += bought
             goods += cents(bought * unit_price(article, bought))
     return Alone(units, goods)

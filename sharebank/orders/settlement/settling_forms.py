@@ -38,7 +38,7 @@ class PaymentForm(FlaskForm):  # type: ignore[misc]
         first = [] if supplier is None else [SelectChoice(SUPPLIER, _("The supplier: %(name)s", name=supplier))]
         self.payer.choices = parties
         self.payee.choices = [*first, *parties]
-        if not self.is_submitted():
+        if not self.day.raw_data:
             self.day.data = to_local(clock.now(), web.tz()).date()
 
     def typed(self) -> tuple[str, str, int, date]:

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_suppliers, require
 from sharebank.core.errors import N_, ChangedMeanwhile, NotFound, Refused
-from sharebank.orders.models import GroupOrder
 from sharebank.orders.supply.supplier_models import PriceList, Supplier
 
 KINDS = {
@@ -49,11 +48,10 @@ class BadSupplierCode(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A supplier, its newest prices, and how many orders went to it."""
+    """A supplier and its newest prices."""
 
     supplier: Supplier
     prices: PriceList | None
-    orders: int
 
 
 def all_suppliers(session: Session, actor: Actor) -> list[Listing]:
@@ -62,12 +60,8 @@ def all_suppliers(session: Session, actor: Actor) -> list[Listing]:
         raise NotFound
     newest = select(func.max(PriceList.id)).group_by(PriceList.supplier_id)
     prices = {one.supplier_id: one for one in session.scalars(select(PriceList).where(PriceList.id.in_(newest)))}
-    made = (
-        select(GroupOrder.supplier_id, func.count()).where(GroupOrder.state != "draft").group_by(GroupOrder.supplier_id)
-    )
-    counted = {row[0]: row[1] for row in session.execute(made)}
     found = session.scalars(select(Supplier).order_by(func.lower(Supplier.name)))
-    return [Listing(one, prices.get(one.id), counted.get(one.id, 0)) for one in found]
+    return [Listing(one, prices.get(one.id)) for one in found]
 
 
 def supplier_of_code(session: Session, actor: Actor, code: str, *, lock: bool = False) -> Supplier:

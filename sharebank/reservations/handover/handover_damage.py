@@ -204,7 +204,8 @@ def _hits(session: Session, thing: Thing, promises: Sequence[Promise], units: in
     left = squeezed(promises, thing.quantity - units)
     had = {promise.loan_id: promise.quantity for promise in promises}
     query = select(Reservation).where(Reservation.id.in_(left)).order_by(Reservation.starts_at, Reservation.id)
-    return [Hit(loan, had[loan.id], left[loan.id]) for loan in (session.scalars(query) if left else ())]
+    loans = session.scalars(query.options(joinedload(Reservation.borrower))) if left else ()
+    return [Hit(loan, had[loan.id], left[loan.id]) for loan in loans]
 
 
 def _lock(session: Session, loans: Sequence[Reservation]) -> None:

@@ -223,7 +223,8 @@ def _amounts(wants: Mapping[str, int], things: Mapping[str, Thing]) -> Iterator[
 @bp.post("/series/<ref>/retry")
 def retry_series(ref: str) -> Page:
     """Try dates again that were left out."""
-    chosen = [int(each) for each in request.form.getlist("chosen") if each.isascii() and each.isdigit()][:500]
+    sent = request.form.getlist("chosen")[:500]
+    chosen = [int(each) for each in sent if each.isascii() and each.isdigit() and len(each) < 10]
     override = request.form.get("override", "")[:300]
     try:
         with transaction() as session:
