@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, abort, current_app, redirect, render_template, request, url_for
-from flask_babel import Babel, gettext
+from flask_babel import Babel
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import select
@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         tune(db.engine)
     csrf.init_app(app)
     Babel(app, locale_selector=_locale)
-    app.jinja_env.globals.update(_=texts.text, gettext=texts.text)
+    app.jinja_env.globals.update(_=texts.text, gettext=texts.text, url_for=web.address)
     login = LoginManager(app)
     login.user_loader(load_visitor)
     login.session_protection = None  # the session is a row: ours to end
@@ -213,7 +213,7 @@ def _nav(actor: Actor | None) -> list[dict[str, Any]]:
         return []
     here = request.endpoint or ""
     return [
-        {"label": gettext(name), "url": url_for(endpoint), "current": here.startswith(pages)}
+        {"label": texts.gettext(name), "url": web.address(endpoint), "current": here.startswith(pages)}
         for endpoint, name, pages in _PLACES
         if endpoint not in _ONLY or _ONLY[endpoint](actor)
     ]

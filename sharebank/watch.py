@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import Blueprint, render_template
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.web import me
 from sharebank.core import clock
 from sharebank.core.db import db
 from sharebank.core.errors import N_, NotFound
+from sharebank.core.texts import gettext as _
 from sharebank.notifications import outbox, runs
 from sharebank.notifications.models import JobRun
 from sharebank.scheduler import TIMETABLE, Job

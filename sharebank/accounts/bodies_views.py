@@ -6,8 +6,6 @@ from datetime import date
 from typing import Any
 
 from flask import flash, redirect, render_template, url_for
-from flask_babel import gettext as _
-from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import DateField, HiddenField, StringField
 from wtforms.validators import Length, Optional, Regexp, ValidationError
@@ -18,6 +16,8 @@ from sharebank.accounts.people_views import bp
 from sharebank.accounts.web import me
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
+from sharebank.core.texts import gettext as _
+from sharebank.core.texts import lazy_gettext
 
 __all__ = ["bp"]
 

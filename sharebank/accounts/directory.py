@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session, aliased
 
 from sharebank.accounts.actor import Actor, Role
 from sharebank.accounts.models import Membership, Organisation, Token, User, UserSession
-from sharebank.core.db import AnyRow, AnySelect
+from sharebank.core.db import AnyRow
+from sharebank.core.prepared import Prepared
 from sharebank.notifications.service import Recipient
 
 _House = aliased(Organisation)
@@ -39,17 +40,21 @@ _PEOPLE = (
     .order_by(Membership.id)
 )
 # Somebody with no membership left is nobody here: the inner joins find no row.
-_BY_SESSION = _PEOPLE.join(UserSession, UserSession.user_id == User.id).where(
-    UserSession.token_hash == bindparam("secret"), UserSession.expires_at > bindparam("now")
+_BY_SESSION = Prepared(
+    _PEOPLE.join(UserSession, UserSession.user_id == User.id).where(
+        UserSession.token_hash == bindparam("secret"), UserSession.expires_at > bindparam("now")
+    )
 )
-_BY_API_TOKEN = _PEOPLE.join(Token, Token.user_id == User.id).where(
-    Token.token_hash == bindparam("secret"), Token.purpose == "api", Token.expires_at > bindparam("now")
+_BY_API_TOKEN = Prepared(
+    _PEOPLE.join(Token, Token.user_id == User.id).where(
+        Token.token_hash == bindparam("secret"), Token.purpose == "api", Token.expires_at > bindparam("now")
+    )
 )
-_BY_EMAIL = _PEOPLE.where(User.email == bindparam("email"))
+_BY_EMAIL = Prepared(_PEOPLE.where(User.email == bindparam("email")))
 
 
-def _actor(session: Session, query: AnySelect, facts: dict[str, Any]) -> Actor | None:
-    rows = session.connection().execute(query, facts).all()
+def _actor(session: Session, query: Prepared, facts: dict[str, Any]) -> Actor | None:
+    rows = query.all(session, facts)
     if not rows:
         return None
     first = rows[0]
@@ -103,7 +108,7 @@ _ORGANISATION = (
     .outerjoin(_House, _House.id == Organisation.house_id)
     .order_by(Organisation.kind.desc(), Organisation.name)
 )
-_BY_CODE = _ORGANISATION.where(Organisation.code == bindparam("code"))
+_BY_CODE = Prepared(_ORGANISATION.where(Organisation.code == bindparam("code")))
 
 
 def _outsider(row: AnyRow) -> Role:
@@ -112,8 +117,8 @@ def _outsider(row: AnyRow) -> Role:
 
 def organisation(session: Session, code: str) -> Role | None:
     """An organisation seen from outside: a role whose `role` is empty."""
-    row = session.connection().execute(_BY_CODE, {"code": code}).one_or_none()
-    return row and _outsider(row)
+    rows = _BY_CODE.all(session, {"code": code})
+    return _outsider(rows[0]) if rows else None
 
 
 def borrowable_for(session: Session, actor: Actor) -> list[Role]:
@@ -143,7 +148,7 @@ class House:
     phone: str
 
 
-_HOUSES = (
+_HOUSES = Prepared(
     select(
         Organisation.id,
         Organisation.code,
@@ -160,10 +165,10 @@ _HOUSES = (
 
 def houses(session: Session) -> Sequence[House]:
     """Every house, by code."""
-    return [House(*row) for row in session.connection().execute(_HOUSES).all()]
+    return [House(*row) for row in _HOUSES.all(session, {})]
 
 
-_MANAGERS = (
+_MANAGERS = Prepared(
     select(User.email, User.first_name, User.last_name, User.locale, User.id, User.letters)
     .join(Membership, Membership.user_id == User.id)
     .where(
@@ -176,7 +181,7 @@ _MANAGERS = (
 
 def managers(session: Session, organisation_id: int) -> list[Recipient]:
     """Who decides in an organisation."""
-    rows = session.connection().execute(_MANAGERS, {"organisation_id": organisation_id})
+    rows = _MANAGERS.all(session, {"organisation_id": organisation_id})
     return [Recipient(row.email, f"{row.first_name} {row.last_name}", row.locale, row.id, row.letters) for row in rows]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, RadioField, SelectField, StringField, TelField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # younger than the published types
@@ -13,6 +12,7 @@ from wtforms.validators import DataRequired, Email, InputRequired, Length, Optio
 
 from sharebank.accounts.rules import PASSWORD_MAX, PASSWORD_MIN
 from sharebank.core.errors import N_, Refused
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.core.web import say
 
 LANGUAGES = {"fr": "Français", "en": "English"}

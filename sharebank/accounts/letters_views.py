@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, current_app, flash, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from sharebank.accounts import letters as desk
@@ -14,6 +13,7 @@ from sharebank.accounts.web import me
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotFound
+from sharebank.core.texts import gettext as _
 from sharebank.core.web import public
 from sharebank.notifications import outbox
 from sharebank.notifications.models import Letter

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from sharebank.accounts import people as desk
@@ -16,6 +15,7 @@ from sharebank.accounts.web import me
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
+from sharebank.core.texts import gettext as _
 
 __all__ = ["bp"]
 MOST_PAGES = 1000

@@ -16,7 +16,6 @@ from flask import (
     session,
     url_for,
 )
-from flask_babel import gettext as _
 from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response
 
@@ -39,6 +38,7 @@ from sharebank.accounts.web import Visitor, actor_or_none, me
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
+from sharebank.core.texts import gettext as _
 from sharebank.core.web import public, safe_next
 
 bp = Blueprint("accounts", __name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import BooleanField, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
@@ -14,6 +13,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 from sharebank.accounts.actor import Role
 from sharebank.agreements.markup import MOST_LETTERS
 from sharebank.catalog.fields import one_line
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.insurance.documents import MOST_BYTES, Paper, read
 from sharebank.insurance.rules import NoDocument
 

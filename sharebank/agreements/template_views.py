@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts.web import me
@@ -19,6 +18,7 @@ from sharebank.core import clock, press, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import to_local
+from sharebank.core.texts import gettext as _
 
 ALL = "/admin/agreement-templates"
 KIND = f"{ALL}/<string(maxlength=20):kind>"

@@ -6,7 +6,6 @@ import io
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, send_file, url_for
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
@@ -24,6 +23,7 @@ from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import to_local
 from sharebank.core.press import NotPrinted
+from sharebank.core.texts import gettext as _
 from sharebank.reservations.hooks import Panel
 from sharebank.reservations.reading import LoanRow, loan_of_ref
 

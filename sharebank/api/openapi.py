@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from flask_babel import gettext
-
 from sharebank import api
 from sharebank.api import order_shapes, schemas
 from sharebank.api.schemas import MEANINGS
 from sharebank.api.shapes import Call, Schema, ref
 from sharebank.api.table import CALLS, GROUPS, PROBLEMS, STATUS_MEANINGS
 from sharebank.core.errors import Refused
+from sharebank.core.texts import gettext
 
 __all__ = ["PROBLEMS", "as_json", "build", "for_people", "problems_for_people"]
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, g
-from flask_babel import gettext
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.http import HTTP_STATUS_CODES
 
 from sharebank.api.answers import conflict_out, dumps, way_out
 from sharebank.core import web
 from sharebank.core.errors import N_, Refused
+from sharebank.core.texts import gettext
 from sharebank.reservations.rules import Collision, RuleBroken
 
 DOCS = "/api/v1/docs"

@@ -6,14 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from babel.numbers import format_decimal
-from flask_babel import gettext
-from flask_babel import lazy_gettext as _
 from wtforms import Field
 from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import TextArea, TextInput
 
 from sharebank.catalog import attributes
 from sharebank.core import money, web
+from sharebank.core.texts import gettext
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.core.values import parse_decimal, parse_int
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from flask_babel import gettext
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
 from wtforms import DateField, HiddenField, SelectField, StringField, TextAreaField
@@ -23,6 +21,8 @@ from sharebank.catalog.service import Wish
 from sharebank.catalog.wording import name as rule_set_name
 from sharebank.core import web
 from sharebank.core.errors import Refused
+from sharebank.core.texts import gettext
+from sharebank.core.texts import lazy_gettext as _
 
 MANY = 1_000_000
 MOST_EUROS = 20_000_000

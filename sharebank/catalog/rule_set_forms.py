@@ -11,8 +11,6 @@ from datetime import date, time
 from functools import cache
 from typing import Any, ClassVar
 
-from flask_babel import gettext
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
@@ -33,6 +31,8 @@ from sharebank.catalog.fields import EurosField, NumberField, one_line
 from sharebank.catalog.models import RuleSet
 from sharebank.catalog.rules import RULES_NAME
 from sharebank.core import web
+from sharebank.core.texts import gettext
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.lending.kinds import KINDS
 from sharebank.lending.schema import ROWS, BadTerms, Setting
 from sharebank.lending.terms import Terms, parse_terms

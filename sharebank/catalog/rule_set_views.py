@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_rules, require
@@ -18,6 +17,7 @@ from sharebank.catalog.rule_sets import Use
 from sharebank.catalog.views import Page, bp
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import ChangedMeanwhile, Refused
+from sharebank.core.texts import gettext as _
 from sharebank.lending.kinds import KINDS
 from sharebank.lending.terms import write_terms
 

@@ -16,6 +16,7 @@ from sharebank.accounts.models import Organisation
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.catalog.rules import Limits
 from sharebank.core.db import AnySelect
+from sharebank.core.prepared import Prepared
 from sharebank.lending.legacy import to_columns
 from sharebank.lending.terms import Terms, read_terms
 
@@ -81,11 +82,14 @@ _THINGS = (
     .join(Organisation, Organisation.id == Resource.house_id)
     .join(RuleSet, RuleSet.id == Resource.rule_set_id)
 )
-_BY_CODE = _THINGS.where(Resource.code.in_(bindparam("codes", expanding=True)))
-_BY_ID = _THINGS.where(Resource.id.in_(bindparam("ids", expanding=True)))
+_SOUGHT = {
+    "codes": _THINGS.where(Resource.code.in_(bindparam("codes", expanding=True))),
+    "ids": _THINGS.where(Resource.id.in_(bindparam("ids", expanding=True))),
+}
+_BY_CODE, _BY_ID = map(Prepared, _SOUGHT.values())
 # SQLite has one writer, and leaves FOR NO KEY UPDATE out.
 _LOCKED_BY_CODE, _LOCKED_BY_ID = (
-    query.order_by(Resource.id).with_for_update(of=Resource, key_share=True) for query in (_BY_CODE, _BY_ID)
+    Prepared(query.order_by(Resource.id).with_for_update(of=Resource, key_share=True)) for query in _SOUGHT.values()
 )
 
 
@@ -108,17 +112,17 @@ def _rules(name: str, text: str, before: int, after: int) -> tuple[Terms, Limits
 
 def things_by_code(session: Session, codes: Collection[str]) -> dict[str, Thing]:
     """The resources with these codes, by code; unknown codes are absent."""
-    return {row.code: _thing(row) for row in session.connection().execute(_BY_CODE, {"codes": list(codes)})}
+    return {row.code: _thing(row) for row in _BY_CODE.all(session, {"codes": list(codes)})}
 
 
 def locked_by_code(session: Session, codes: Collection[str]) -> dict[str, Thing]:
     """The same, and their calendars taken as `lock_calendars` does, in one statement: this is the hot path."""
-    return {row.code: _thing(row) for row in session.connection().execute(_LOCKED_BY_CODE, {"codes": list(codes)})}
+    return {row.code: _thing(row) for row in _LOCKED_BY_CODE.all(session, {"codes": list(codes)})}
 
 
 def things_by_id(session: Session, ids: Collection[int]) -> dict[int, Thing]:
     """The resources with these ids, by id."""
-    return {row.id: _thing(row) for row in session.execute(_BY_ID, {"ids": list(ids)})}
+    return {row.id: _thing(row) for row in _BY_ID.all(session, {"ids": list(ids)})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,7 @@ def lock_calendars(session: Session, things: Iterable[Thing]) -> list[Thing]:
     Before any look at the calendar: whoever comes second waits here, then reads what the first one wrote. In the order
     of ids, so that two requests for the same things cannot hold one each.
     """
-    return [_thing(row) for row in session.connection().execute(_LOCKED_BY_ID, {"ids": [thing.id for thing in things]})]
+    return [_thing(row) for row in _LOCKED_BY_ID.all(session, {"ids": [thing.id for thing in things]})]
 
 
 # What Unicode does not take apart by itself; and a zero-width space separates nothing.

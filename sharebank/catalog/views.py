@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
@@ -23,6 +22,7 @@ from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
 from sharebank.core.period import to_local
 from sharebank.core.server import LARGEST_BODY
+from sharebank.core.texts import gettext as _
 from sharebank.core.web import public
 
 bp = Blueprint("catalog", __name__)

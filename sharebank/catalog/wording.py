@@ -6,22 +6,20 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import flask_babel
-
 from sharebank.catalog import attributes
 from sharebank.catalog.models import Resource
-from sharebank.core import web
+from sharebank.core import texts, web
 from sharebank.lending.kinds import words
 from sharebank.lending.terms import Terms
 
 
 def _(msgid: str, **facts: Any) -> str:
-    return str(flask_babel.gettext(msgid, **facts))
+    return str(texts.gettext(msgid, **facts))
 
 
 def ngettext(one: str, many: str, number: int, **facts: Any) -> str:
-    """flask_babel's; `n` is the number as the reader's language writes it."""
-    return str(flask_babel.ngettext(one, many, number, n=web.number_words(number), **facts))
+    """The text for so many; `n` is the number as the reader's language writes it."""
+    return str(texts.ngettext(one, many, number, n=web.number_words(number), **facts))
 
 
 def amount(kind: str, quantity: int, capacity: int | None, seats: int | None) -> str:

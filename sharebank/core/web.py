@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal
-from flask import current_app, request, url_for
-from flask_babel import get_locale, gettext, ngettext
+from flask import current_app, has_request_context, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from sharebank.core import clock
 from sharebank.core.errors import N_, Cents, Count, Refused, Said, Word
 from sharebank.core.period import Period, to_local, zone
+from sharebank.core.texts import gettext, language, ngettext
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -37,8 +37,19 @@ def public(view: View) -> View:
 
 def locale_code() -> str:
     """`fr` or `en`."""
-    locale = get_locale()
-    return locale.language if locale else "fr"
+    return language() or "fr"
+
+
+def address(endpoint: str, **values: Any) -> str:
+    """`url_for` for templates; what has no facts of its own, as the menu and the style sheet, is built once."""
+    if not has_request_context() or endpoint.startswith(".") or not values.keys() <= {"filename"}:
+        return url_for(endpoint, **values)
+    return _address(request.script_root, endpoint, **values)
+
+
+@lru_cache(maxsize=512)
+def _address(_root: str, endpoint: str, **values: Any) -> str:
+    return url_for(endpoint, **values)
 
 
 # -- dates, times, money, as the reader's language writes them -----------------------------------
@@ -108,7 +119,12 @@ def wall_words(bar: Any) -> str:
 
 def hour_words(hour: int) -> str:
     """`14 h` or `2 PM`, the head of a column."""
-    return f"{hour}\u202fh" if locale_code() == "fr" else format_time(time(hour), "h a", locale="en")
+    return _hour(hour, locale_code())
+
+
+@lru_cache(maxsize=64)
+def _hour(hour: int, locale: str) -> str:
+    return f"{hour}\u202fh" if locale == "fr" else str(format_time(time(hour), "h a", locale="en"))
 
 
 def iso_day(value: datetime) -> str:

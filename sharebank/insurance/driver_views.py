@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts.web import me
 from sharebank.catalog.forms import blame
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
+from sharebank.core.texts import gettext as _
 from sharebank.insurance import drivers as desk
 from sharebank.insurance import service
 from sharebank.insurance.forms import DriverForm, SureForm

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from flask_babel import gettext
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import BooleanField, DateField, SelectField, SelectMultipleField, StringField, TextAreaField
@@ -18,6 +16,8 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from sharebank.accounts.models import Organisation, User
 from sharebank.catalog.fields import EurosField, lines, one_line
 from sharebank.catalog.models import Resource
+from sharebank.core.texts import gettext
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.insurance.documents import MOST_BYTES, Paper, read
 from sharebank.insurance.drivers import Licence
 from sharebank.insurance.editing import Terms

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts.permissions import require
@@ -15,6 +14,7 @@ from sharebank.catalog.forms import blame
 from sharebank.core import web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
+from sharebank.core.texts import gettext as _
 from sharebank.insurance import papers as desk
 from sharebank.insurance import service
 from sharebank.insurance.driver_views import bp

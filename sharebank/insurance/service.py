@@ -18,6 +18,7 @@ from sharebank.accounts.permissions import may_body, require
 from sharebank.catalog.service import Thing
 from sharebank.core.errors import NotFound
 from sharebank.core.period import Period, to_local
+from sharebank.core.prepared import Prepared
 from sharebank.insurance.models import Coverage, CoverageResource
 from sharebank.insurance.rules import LIABILITY, MARKED, Lapse, Span, gap
 
@@ -37,24 +38,25 @@ _REACHES_OVER = exists(literal(1)).where(
     or_(_Other.c.starts_on.is_(None), _Other.c.starts_on <= bindparam("first")),
     _Other.c.ends_on >= bindparam("last"),
 )
-_ALL_DOUBTS = (
+_every_doubt = (
     select(_on.resource_id, *_SPAN)
     .join_from(CoverageResource.__table__, Coverage.__table__, _cover.id == _on.coverage_id)
     .where(_cover.kind != LIABILITY, _cover.ends_on.is_not(None), ~_REACHES_OVER)
 )
-_DOUBTS = _ALL_DOUBTS.where(_on.resource_id.in_(bindparam("ids", expanding=True)))
+_doubts_of = _every_doubt.where(_on.resource_id.in_(bindparam("ids", expanding=True)))
 _CERTIFICATES = select(null().label("resource_id"), *_SPAN).where(
     _cover.holder_id == bindparam("borrower"), _cover.kind == LIABILITY, _cover.ends_on.is_not(None)
 )
-_DOUBTS_AND_CERTIFICATES = union_all(_DOUBTS, _CERTIFICATES)
+_ALL_DOUBTS, _DOUBTS = Prepared(_every_doubt), Prepared(_doubts_of)
+_DOUBTS_AND_CERTIFICATES = Prepared(union_all(_doubts_of, _CERTIFICATES))
 
 Doubts = Mapping[tuple[int | None, str], list[Span]]
 """By resource id (None: the borrower) and kind, the contracts among which there may be a gap."""
 
 
-def _doubts(session: Session, query: Any, **facts: Any) -> Doubts:
+def _doubts(session: Session, query: Prepared, **facts: Any) -> Doubts:
     found: dict[tuple[int | None, str], list[Span]] = defaultdict(list)
-    for resource_id, kind, *span in session.connection().execute(query, facts):
+    for resource_id, kind, *span in query.all(session, facts):
         found[resource_id, kind].append(Span(*span))
     return found
 

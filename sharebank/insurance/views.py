@@ -9,7 +9,6 @@ from typing import Any
 
 from babel.dates import format_date
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
@@ -21,6 +20,7 @@ from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import to_local
+from sharebank.core.texts import gettext as _
 from sharebank.insurance import board, editing, service
 from sharebank.insurance.forms import CoverageForm, DocumentForm, HolderForm, SilenceForm, SureForm
 from sharebank.insurance.models import Coverage

@@ -13,14 +13,17 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from sharebank.core.prepared import Prepared
 from sharebank.notifications.models import Letter
 from sharebank.notifications.rules import first_state, leaves_at
 
 # "On conflict do nothing" has one spelling and two dialects.
-_INSERT = {
-    "sqlite": sqlite.insert(Letter.__table__).on_conflict_do_nothing().returning(Letter.id),  # type: ignore[arg-type]
-    "postgresql": postgresql.insert(Letter.__table__).on_conflict_do_nothing().returning(Letter.id),  # type: ignore[arg-type]
-}
+_INSERT = Prepared(
+    {
+        name: dialect.insert(Letter).on_conflict_do_nothing().returning(Letter.__table__.c.id)
+        for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
+    }
+)
 _KEY_MAX, _NAME_MAX = 400, 200
 
 
@@ -83,10 +86,7 @@ def post(
                 "due_at": due_at,
             }
         )
-    if not rows:
-        return 0
-    # Counted by what comes back: PostgreSQL's driver does not say how many of several were new.
-    return len(session.connection().execute(_INSERT[session.get_bind().dialect.name], rows).all())
+    return sum(len(_INSERT.all(session, row)) for row in rows)
 
 
 def withdraw(session: Session, about: str) -> set[tuple[str, str]]:

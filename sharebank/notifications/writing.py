@@ -16,10 +16,11 @@ from email.utils import format_datetime, parseaddr
 from typing import Any
 
 from flask import Flask
-from flask_babel import force_locale, gettext
+from flask_babel import force_locale
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from sharebank.core.period import Period
+from sharebank.core.texts import gettext
 from sharebank.core.web import absolute
 from sharebank.notifications.attachments import Attachment, NotReady, attach
 from sharebank.notifications.rules import LETTERS, header_text, is_address, one_line, optional, readable

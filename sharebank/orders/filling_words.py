@@ -7,12 +7,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from flask_babel import gettext, ngettext
 from markupsafe import Markup
 
 from sharebank.core import web
 from sharebank.core.errors import N_
 from sharebank.core.money import cents
+from sharebank.core.texts import gettext, ngettext
 from sharebank.orders.rules.advice import Filling, full_packs
 from sharebank.orders.rules.packs import Article
 from sharebank.orders.words import price_words

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 
 from flask import abort
-from flask_babel import gettext as _
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 
 from sharebank.core import web
 from sharebank.core.db import AnyRow
+from sharebank.core.texts import gettext as _
 from sharebank.core.values import parse_int
 from sharebank.orders.pledging import MOST, NOTHING
 

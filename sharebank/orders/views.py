@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from sharebank.accounts.actor import Role
 from sharebank.accounts.permissions import may_order
@@ -15,6 +13,8 @@ from sharebank.accounts.web import me
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
+from sharebank.core.texts import gettext as _
+from sharebank.core.texts import ngettext
 from sharebank.orders import articles, filling_words, pledging, words
 from sharebank.orders.articles import CHANGES, PAGE, Wish
 from sharebank.orders.blueprint import Page, bp

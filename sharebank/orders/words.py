@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from babel.numbers import parse_pattern
 from flask import url_for
-from flask_babel import gettext, ngettext
 
 from sharebank.accounts.permissions import may_order
 from sharebank.accounts.web import me
 from sharebank.core import clock, web
 from sharebank.core.errors import N_
+from sharebank.core.texts import gettext, ngettext
 from sharebank.orders.life_models import OrderEvent
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.rules.states import WORDS

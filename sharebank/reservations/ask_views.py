@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts import directory
 from sharebank.accounts.actor import Role
@@ -19,6 +18,7 @@ from sharebank.core.db import db
 from sharebank.core.errors import Refused, Said
 from sharebank.core.overrule import Overridable
 from sharebank.core.period import Period
+from sharebank.core.texts import gettext as _
 from sharebank.lending.kinds import UNDERTAKINGS
 from sharebank.reservations import costs, desk
 from sharebank.reservations.asking import NO_DETAILS, Details

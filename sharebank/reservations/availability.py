@@ -21,6 +21,7 @@ from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource
 from sharebank.catalog.service import Thing, Wish
 from sharebank.core.period import NonexistentTime, Period, to_local, to_utc
+from sharebank.core.prepared import Prepared
 from sharebank.insurance.rules import gap
 from sharebank.insurance.service import days_of_loan, first_lapses, spans_in_doubt
 from sharebank.reservations.models import Reservation, ReservationLine
@@ -34,13 +35,15 @@ REACH = timedelta(days=14)
 _line = ReservationLine.__table__.c
 # Equality on the resource and a start bounded on both sides: the index finds these rows alone. With
 # `starts_at < x AND ends_at > y` a database reads all the history before x.
-_CLAIMS = select(_line.resource_id, _line.starts_at, _line.ends_at, _line.quantity).where(
+_claims = select(_line.resource_id, _line.starts_at, _line.ends_at, _line.quantity).where(
     _line.resource_id.in_(bindparam("ids", expanding=True)),
     _line.starts_at < bindparam("until"),
     _line.starts_at > bindparam("look_back"),
     _line.ends_at > bindparam("since"),
     _line.holds,
 )
+_CLAIMS = Prepared(_claims)
+_CLAIMS_BUT = Prepared(_claims.where(_line.reservation_id.not_in(bindparam("but", expanding=True))))
 
 
 def claims(
@@ -51,12 +54,10 @@ def claims(
     reach: dict[int, int] = {thing.id: thing.longest_hold for thing in things}
     if not reach:
         return found
-    query = _CLAIMS
-    if but:
-        query = query.where(_line.reservation_id.not_in(list(but)))
-    bounds = {"ids": list(reach), "until": over.end, "since": over.start}
     look_back = over.start - timedelta(seconds=max(reach.values()) + 1)
-    for row in session.connection().execute(query, {**bounds, "look_back": look_back}).all():
+    facts: dict[str, Any] = {"ids": list(reach), "until": over.end, "since": over.start, "look_back": look_back}
+    rows = _CLAIMS_BUT.all(session, {**facts, "but": list(but)}) if but else _CLAIMS.all(session, facts)
+    for row in rows:
         found[row.resource_id].append(Claim(Period(row.starts_at, row.ends_at), row.quantity))
     return found
 

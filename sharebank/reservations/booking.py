@@ -21,6 +21,7 @@ from sharebank.accounts.permissions import may_body, may_house, require
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
 from sharebank.core.period import Period, to_local
+from sharebank.core.prepared import Prepared
 from sharebank.notifications.service import Recipient, post
 from sharebank.reservations.asking import Ask, look_up, stored
 from sharebank.reservations.availability import claims, hold_of, open_for, shortage, ways_out
@@ -166,14 +167,15 @@ def between_check_and_insert() -> None:
 
 
 # A reference drawn at random may be taken already: then no row is written, and another one is drawn.
-_RESERVATION = {
-    name: dialect.insert(Reservation)
-    .on_conflict_do_nothing(index_elements=["ref"])
-    .returning(Reservation.__table__.c.id)
-    for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
-}
-_LINE = insert(ReservationLine.__table__)  # type: ignore[arg-type]
-_EVENT = insert(ReservationEvent.__table__)  # type: ignore[arg-type]
+_RESERVATION = Prepared(
+    {
+        name: dialect.insert(Reservation)
+        .on_conflict_do_nothing(index_elements=["ref"])
+        .returning(Reservation.__table__.c.id)
+        for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
+    }
+)
+_LINE, _EVENT = (Prepared(insert(model).inline()) for model in (ReservationLine, ReservationEvent))
 
 
 def _store(
@@ -191,7 +193,6 @@ def _store(
     kind: str = "loan",
 ) -> list[Booked]:
     """Write the rows, one reservation a lender, and post their letters; plain inserts, this is the hot path."""
-    connection = session.connection()
     booked: list[Booked] = []
     for house_id, own in groupby(sorted(things, key=lambda t: t.house_id), key=lambda t: t.house_id):
         lent, verdict = list(own), verdicts[house_id]
@@ -212,13 +213,13 @@ def _store(
             "lapses_at": verdict.lapses_at,
             "approved_once_by_id": actor.user_id if verdict.first_approval else None,
         }
-        reservation_id = None
-        while reservation_id is None:
+        new: list[Any] = []
+        while not new:
             ref = new_ref(now, tz)
-            facts |= {"ref": ref, "request": booked[0].ref if booked else ref}
-            reservation_id = connection.execute(_RESERVATION[connection.dialect.name], facts).scalar()
-        connection.execute(
-            _LINE,
+            new = _RESERVATION.all(session, {**facts, "ref": ref, "request": booked[0].ref if booked else ref})
+        reservation_id = new[0].id
+        _LINE.add(
+            session,
             [
                 {
                     "reservation_id": reservation_id,
@@ -233,7 +234,7 @@ def _store(
             ],
         )
         event = {"reservation_id": reservation_id, "at": now, "user_id": actor.user_id, "why": verdict.why}
-        connection.execute(_EVENT, {**event, "status": verdict.status})
+        _EVENT.add(session, [{**event, "status": verdict.status}])
         outside = any(not open_for(thing, ask.period, tz) for thing in lent)
         quantities = tuple((thing, ask.wants[thing.code]) for thing in lent)
         done = Booked(ref, verdict.status, house_id, lent[0].house, quantities, outside, verdict.why)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.actor import Actor
 from sharebank.core import web
+from sharebank.core.texts import gettext, ngettext
 from sharebank.lending.prices import Deposit, Line, Quote
 from sharebank.reservations.hooks import Panel
 from sharebank.reservations.reading import LoanRow

@@ -7,8 +7,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import gettext
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
@@ -33,6 +31,8 @@ from sharebank.catalog.forms import ANY, KINDS
 from sharebank.core import web
 from sharebank.core.errors import Refused, Said
 from sharebank.core.period import FIRST, LAST, OutsideCalendar, Period, local_period, to_utc
+from sharebank.core.texts import gettext
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.insurance.drivers import KnownDriver
 from sharebank.lending.kinds import UNDERTAKINGS
 from sharebank.lending.money import UNITS

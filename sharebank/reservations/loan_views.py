@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts.permissions import may_loan
 from sharebank.accounts.web import me
@@ -17,6 +16,7 @@ from sharebank.core import clock, web
 from sharebank.core.db import db
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import Period
+from sharebank.core.texts import gettext as _
 from sharebank.reservations import cancelling, desk, hooks
 from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.booking import Ask

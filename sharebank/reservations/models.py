@@ -35,13 +35,21 @@ class Reservation(Base):
             sqlite_where=text("status IN ('requested', 'collected')"),
             postgresql_where=text("status IN ('requested', 'collected')"),
         ),
+        # Few are one of several asked for together, or of a series: the others need no entry.
+        Index(None, "request", sqlite_where=text("request <> ref"), postgresql_where=text("request <> ref")),
+        Index(
+            None,
+            "series_id",
+            sqlite_where=text("series_id IS NOT NULL"),
+            postgresql_where=text("series_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     ref: Mapped[str] = mapped_column(String(20), unique=True)
     kind: Mapped[str] = mapped_column(String(10), default="loan")
-    request: Mapped[str] = mapped_column(String(20), index=True)
-    """Reservations asked for in one go carry the same word."""
+    request: Mapped[str] = mapped_column(String(20))
+    """Reservations asked for in one go carry the same word: the reference of the first."""
     lender_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     borrower_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"))
@@ -65,7 +73,7 @@ class Reservation(Base):
     """Who gave the first of two approvals."""
     signed_at: Mapped[datetime | None] = mapped_column(Instant)
     """When the agreement that covers it was signed."""
-    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"), index=True)
+    series_id: Mapped[int | None] = mapped_column(ForeignKey("series.id"))
     revision: Mapped[int] = mapped_column(default=0, server_default="0")
     """How often what calendars show of it changed; the database counts (migration 0009)."""
 

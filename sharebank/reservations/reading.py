@@ -192,7 +192,8 @@ def loans_of_ids(session: Session, ids: Sequence[int]) -> list[LoanRow]:
 
 def loans_together(session: Session, actor: Actor, loan: LoanRow) -> list[LoanRow]:
     """The other reservations asked for in the same go, as far as the actor may see them."""
-    ids = list(session.scalars(select(_loan.id).where(_loan.request == loan.request, _loan.id != loan.id)))
+    together = or_(_loan.ref == loan.request, and_(_loan.request == loan.request, _loan.request != _loan.ref))
+    ids = list(session.scalars(select(_loan.id).where(together, _loan.id != loan.id)))
     rows = session.connection().execute(_BY_ID, {"ids": ids}).all() if ids else []
     return [other for other in _whole(session, rows) if may_loan(actor, "see", other)]
 

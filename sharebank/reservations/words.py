@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from flask_babel import gettext
-
 from sharebank.core.errors import N_
+from sharebank.core.texts import gettext
 from sharebank.reservations.reading import LoanRow
 
 _ACTS = {

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts import directory
 from sharebank.accounts.forms import attach
@@ -14,6 +13,7 @@ from sharebank.accounts.web import me
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotAllowed, NotFound, Refused
+from sharebank.core.texts import gettext as _
 from sharebank.orders import lifecycle
 from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.desk import closing, corrections, preparing

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts import directory
 from sharebank.accounts.forms import attach
@@ -13,6 +12,7 @@ from sharebank.accounts.web import me
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotAllowed, NotFound, Refused, Word
+from sharebank.core.texts import gettext as _
 from sharebank.orders import pledging
 from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.desk import closing, corrections

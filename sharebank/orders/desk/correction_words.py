@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask_babel import gettext
-
 from sharebank.core import web
 from sharebank.core.errors import N_
+from sharebank.core.texts import gettext
 from sharebank.orders.desk.desk_forms import RULES
 from sharebank.orders.life_models import OrderEvent
 from sharebank.orders.models import OrderItem

@@ -7,7 +7,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import DateField, RadioField, SelectField, StringField, TextAreaField, TimeField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
@@ -19,6 +18,7 @@ from sharebank.catalog.fields import NumberField, one_line
 from sharebank.core import web
 from sharebank.core.errors import N_, Refused
 from sharebank.core.period import FIRST, LAST, OutsideCalendar, to_local, to_utc
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.orders.desk.making import Draft
 from sharebank.orders.desk.preparing import Facts
 from sharebank.orders.models import GroupOrder

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
 
 from sharebank.accounts import directory
@@ -15,6 +14,7 @@ from sharebank.accounts.web import me
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound, Refused, Word
+from sharebank.core.texts import gettext as _
 from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.desk import making, preparing
 from sharebank.orders.desk.desk_forms import ArticlesForm, FactsForm, NewForm, soon

@@ -8,8 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from babel.numbers import format_decimal
-from flask_babel import gettext
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import DateField, Form, FormField, HiddenField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import DataRequired, Length, Optional, ValidationError
@@ -19,6 +17,8 @@ from sharebank.catalog.photos import Picture
 from sharebank.catalog.rules import NoPhoto
 from sharebank.core import web
 from sharebank.core.money import cents
+from sharebank.core.texts import gettext
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.core.values import parse_decimal
 from sharebank.orders.incoming.invoicing import MOST_CENTS
 from sharebank.orders.incoming.receiving import FINEST, MOST_PRICE, Count, Row

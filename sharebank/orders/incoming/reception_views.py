@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts import directory
 from sharebank.accounts.web import me
@@ -14,6 +13,7 @@ from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.server import LARGEST_BODY
+from sharebank.core.texts import gettext as _
 from sharebank.orders import reading
 from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.incoming import invoicing, note_photos, receiving

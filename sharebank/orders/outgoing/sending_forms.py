@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import EmailField, RadioField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
 from wtforms.validators import InputRequired, Length
 
 from sharebank.catalog.fields import one_line
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.orders.outgoing.sending import MOST_WORDS, WAYS
 
 

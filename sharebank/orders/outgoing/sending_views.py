@@ -6,7 +6,6 @@ from io import BytesIO
 from typing import Any
 
 from flask import flash, redirect, render_template, request, send_file, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts.web import me
@@ -14,6 +13,7 @@ from sharebank.catalog.forms import blame
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotFound, Refused
+from sharebank.core.texts import gettext as _
 from sharebank.orders import reading
 from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.life_models import OrderSending

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date
 from typing import cast
 
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
@@ -16,6 +15,7 @@ from sharebank.accounts.actor import Role
 from sharebank.catalog.fields import EurosField, one_line
 from sharebank.core import clock, web
 from sharebank.core.period import to_local
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.orders.rules.accounts import SUPPLIER
 from sharebank.orders.settlement.payments import OLDEST, BadDay
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, flash, redirect, render_template, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts.permissions import may_house
 from sharebank.accounts.web import me
@@ -15,6 +14,7 @@ from sharebank.core import clock, press, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import to_local
+from sharebank.core.texts import gettext as _
 from sharebank.orders.blueprint import Page, bp
 from sharebank.orders.incoming import invoicing
 from sharebank.orders.settlement import matrix, payments, savings, settling, statements

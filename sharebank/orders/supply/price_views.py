@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from sharebank.accounts.permissions import may_suppliers, require
 from sharebank.accounts.web import me
@@ -15,6 +13,8 @@ from sharebank.catalog.forms import blame
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
+from sharebank.core.texts import gettext as _
+from sharebank.core.texts import ngettext
 from sharebank.orders.blueprint import Page, bp
 from sharebank.orders.rules.prices import KINDS, Change, Listed, compare, count
 from sharebank.orders.supply import prices as lists

@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from flask_babel import gettext
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import HiddenField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
@@ -15,6 +13,8 @@ from wtforms.validators import DataRequired, Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from sharebank.catalog.fields import EurosField, HundredthsField, NumberField, lines, one_line
+from sharebank.core.texts import gettext
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.notifications.rules import is_address
 from sharebank.orders.filling_words import label_word
 from sharebank.orders.supply.supplier_models import PriceList, Supplier

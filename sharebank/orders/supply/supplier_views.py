@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts.permissions import may_suppliers, require
 from sharebank.accounts.web import me
@@ -13,6 +12,7 @@ from sharebank.catalog.forms import blame
 from sharebank.core import web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
+from sharebank.core.texts import gettext as _
 from sharebank.orders.blueprint import Page, bp
 from sharebank.orders.reading import visible_orders
 from sharebank.orders.supply import prices as lists

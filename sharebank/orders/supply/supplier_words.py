@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from babel.numbers import format_decimal
-from flask_babel import gettext
 
 from sharebank.core import web
 from sharebank.core.errors import N_
+from sharebank.core.texts import gettext
 from sharebank.orders.rules.prices import KINDS
 from sharebank.orders.supply.supplier_models import Supplier
 from sharebank.orders.supply.suppliers import KINDS as TRADES

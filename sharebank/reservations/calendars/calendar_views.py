@@ -9,7 +9,6 @@ from typing import Any
 from babel.dates import format_date, format_time
 from flask import Response, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import force_locale
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Answer
 from wtforms import Form, SelectField
 from wtforms.fields import DateField
@@ -25,6 +24,7 @@ from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotFound
 from sharebank.core.period import to_local
+from sharebank.core.texts import gettext as _
 from sharebank.core.web import public
 from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.calendars import calendar_paper, feeds, feeds_reading

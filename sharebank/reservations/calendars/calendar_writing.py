@@ -10,12 +10,12 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from flask_babel import gettext
 from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, vCalAddress, vText
 
 from sharebank.core import web
 from sharebank.core.errors import N_
 from sharebank.core.period import zone
+from sharebank.core.texts import gettext
 
 LONGEST = {"summary": 250, "location": 250, "description": 4000}
 """Characters; some phones drop an event whose text goes on for ever."""

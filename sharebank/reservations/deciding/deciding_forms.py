@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import FieldList, FormField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.reservations.forms import LARGEST, MOST_LINES, LineForm, PeriodFields
 
 

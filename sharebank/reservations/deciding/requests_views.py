@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import abort, flash, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts.permissions import may_loan, require
 from sharebank.accounts.web import me
@@ -14,6 +13,7 @@ from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound, Refused
 from sharebank.core.period import Period, to_local
+from sharebank.core.texts import gettext as _
 from sharebank.core.web import public
 from sharebank.reservations import lifecycle
 from sharebank.reservations.blueprint import Page, bp

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import (
@@ -26,6 +25,7 @@ from sharebank.catalog import photos as darkroom
 from sharebank.catalog.fields import EurosField, NumberField, one_line
 from sharebank.core import web
 from sharebank.core.errors import Refused
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.reservations.forms import PeriodFields
 from sharebank.reservations.handover.handover import Meeting, SheetLine
 from sharebank.reservations.handover.handover_rules import CHOICES, LOST, MOST, MOST_KM, Found, Item, items

@@ -6,7 +6,6 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from flask import Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts.permissions import may_loan, require
 from sharebank.accounts.web import me
@@ -16,6 +15,7 @@ from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import to_utc
 from sharebank.core.server import LARGEST_BODY
+from sharebank.core.texts import gettext as _
 from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.handover import (
     charges,

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import url_for
-from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.actor import Actor
@@ -16,6 +15,7 @@ from sharebank.accounts.web import me
 from sharebank.core import clock, web
 from sharebank.core.db import db
 from sharebank.core.errors import N_
+from sharebank.core.texts import gettext
 from sharebank.lending.saying import unpack
 from sharebank.reservations.handover import charges, handover, handover_damage, handover_day
 from sharebank.reservations.handover.handover import Sheet

@@ -17,6 +17,7 @@ from sharebank.accounts.hours import Week, parse_opening_hours
 from sharebank.accounts.models import Organisation
 from sharebank.catalog.models import Resource
 from sharebank.core.period import Period
+from sharebank.core.prepared import Prepared
 from sharebank.reservations.models import Reservation, ReservationLine
 
 VIEWS = ("day", "week", "month")
@@ -96,7 +97,7 @@ def month_bounds(day: date, tz: ZoneInfo) -> tuple[datetime, datetime]:
 
 # Empty: any. One statement for all, for building one anew costs more than asking it.
 _house, _kind = bindparam("house", type_=String), bindparam("kind", type_=String)
-_SHELVES = (
+_SHELVES = Prepared(
     select(
         Resource.id,
         Resource.code,
@@ -113,7 +114,7 @@ _SHELVES = (
     .order_by(Organisation.code, Resource.kind.desc(), Resource.code)
 )
 _line, _loan = ReservationLine.__table__.c, Reservation.__table__.c
-_BARS = (
+_BARS = Prepared(
     select(
         _line.resource_id,
         _line.quantity,
@@ -146,8 +147,7 @@ def plan(
 ) -> Plan:
     """The planning of one house or all, of one kind or all."""
     first, days = span(view, day)
-    connection = session.connection()
-    shelves = [Shelf._make(row) for row in connection.execute(_SHELVES, {"house": house, "kind": kind}).all()]
+    shelves = [Shelf._make(row) for row in _SHELVES.all(session, {"house": house, "kind": kind})]
     over = _period(first, days, tz)
     bars: dict[int, list[Bar]] = defaultdict(list)
     if shelves:
@@ -155,7 +155,7 @@ def plan(
         facts = {"ids": [shelf.id for shelf in shelves], "until": over.end, "since": over.start}
         lends, belongs, everything = actor.staff_ids, actor.organisation_ids, actor.admin
         me = actor.user_id
-        for row in connection.execute(_BARS, {**facts, "look_back": over.start - reach}).all():
+        for row in _BARS.all(session, {**facts, "look_back": over.start - reach}):
             resource_id, quantity, start, end, status, what, ref, purpose, public, lender, borrower, user = row
             if start >= over.end or end <= over.start:
                 continue  # only its buffers touch these days

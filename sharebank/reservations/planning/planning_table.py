@@ -13,11 +13,11 @@ from functools import lru_cache
 from operator import attrgetter
 from urllib.parse import quote
 
-from flask_babel import gettext
 from markupsafe import Markup, escape
 
 from sharebank.accounts.hours import Week
 from sharebank.core import web
+from sharebank.core.texts import gettext
 from sharebank.reservations.planning.planning import Bar, Plan, Shelf, Strip, lanes
 
 QUARTER = 15
@@ -29,7 +29,7 @@ BEYOND = "…"
 
 
 def table_body(plan: Plan, today: date, link: Callable[[Shelf], str], day_link: Callable[[Shelf, date], str]) -> Markup:
-    """The rows of the planning; `link` leads to booking a thing, `day_link` to a day of its house."""
+    """The rows of the planning; `link` leads to booking a thing, `day_link` to a day of its house, both escaped."""
     rows = {"day": _day_rows, "week": _week_rows, "month": _month_rows}[plan.view]
     page = _Page(plan, today)
     # Every piece was escaped where it was made.
@@ -45,6 +45,7 @@ class _Page:
         self.out = escape(gettext("Out of service"))
         self.all_day = escape(gettext("all day"))
         self.opens = first_hour(plan) * 60
+        self.midnight = datetime.combine(plan.first, time())
         self.dates = plan.dates
         houses = {shelf.opening_hours: shelf.hours for shelf in plan.shelves}
         self.cells = {text: [_cell(hours, day, today) for day in self.dates] for text, hours in houses.items()}
@@ -57,21 +58,27 @@ def _cell(hours: Week, day: date, today: date) -> str:
     return "<td>" if hours[day.weekday()] else f"<td{OUT}>"
 
 
-_quoted = lru_cache(maxsize=1024)(quote)
 _QUOTES = re.compile("(?<=«) | (?=»)")
 """French quotation marks never stand alone at the end of a narrow line."""
 
 
 def _head(shelf: Shelf, page: _Page, link: str, rows: int = 1) -> str:
     span = f' rowspan="{rows}"' if rows > 1 else ""
-    name = escape(_QUOTES.sub("\u202f", shelf.name))
-    units = f" <small>× {shelf.quantity}</small>" if shelf.quantity > 1 else ""
+    name, named = _named(shelf.code, shelf.name, shelf.quantity)
     act = (
-        f'<a class="book" href="{escape(link)}">{page.book}<span class="visually-hidden"> {name}</span></a>'
+        f'<a class="book" href="{link}">{page.book}<span class="visually-hidden"> {name}</span></a>'
         if shelf.in_service
         else f"<small>{page.out}</small>"
     )
-    return f'<th scope="row"{span}><a class="name" href="/resources/{_quoted(shelf.code)}">{name}</a>{units} {act}</th>'
+    return f'<th scope="row"{span}>{named} {act}</th>'
+
+
+@lru_cache(maxsize=1024)
+def _named(code: str, name: str, quantity: int) -> tuple[str, str]:
+    """A thing's name, and the name as a link to the thing, with how many of it there are."""
+    said = escape(_QUOTES.sub("\u202f", name))
+    units = f" <small>× {quantity}</small>" if quantity > 1 else ""
+    return said, f'<a class="name" href="/resources/{quote(code)}">{said}</a>{units}'
 
 
 def _label(bar: Bar, start: str, end: str, page: _Page, many: bool) -> str:
@@ -112,8 +119,11 @@ def first_hour(plan: Plan) -> int:
 
 def _day_rows(plan: Plan, shelf: Shelf, page: _Page, link: str, _day_link: object) -> str:
     opens, ranges = page.opens, shelf.hours[plan.first.weekday()]
-    midnight = datetime.combine(plan.first, time())
-    strips = (_strip(bar, midnight, opens) for bar in plan.bars.get(shelf.id, ()))
+    bars = plan.bars.get(shelf.id)
+    if not bars:
+        whole = _free(ranges, opens, LAST_HOUR * 60)
+        return f'<tr class="house-{shelf.house}">{_head(shelf, page, link)}{whole}</tr>'
+    strips = (_strip(bar, page.midnight, opens) for bar in bars)
     stacked = lanes(sorted((strip for strip in strips if strip[0] < strip[1]), key=lambda strip: strip[0])) or [[]]
     rows = []
     for number, lane in enumerate(stacked):
@@ -200,7 +210,7 @@ def _month_rows(plan: Plan, shelf: Shelf, page: _Page, link: str, day_link: Call
         if bars:
             # What is still to be decided shows first: a month is read to see what waits.
             state = min((bar.state for bar in bars), key=_MONTH_ORDER.index)
-            cells.append(f'<a class="bar {state}" href="{escape(day_link(shelf, day))}">{len(bars)}</a>')
+            cells.append(f'<a class="bar {state}" href="{day_link(shelf, day)}">{len(bars)}</a>')
         cells.append("</td>")
     return f'<tr class="house-{shelf.house}">{_head(shelf, page, link)}{"".join(cells)}</tr>'
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from flask import render_template, request, url_for
-from flask_babel import gettext as _
 from wtforms import Form, SelectField
 from wtforms.fields import DateField
 from wtforms.validators import Optional, ValidationError
@@ -18,6 +18,7 @@ from sharebank.accounts.web import me
 from sharebank.catalog.forms import ANY, KINDS
 from sharebank.core import web
 from sharebank.core.db import db
+from sharebank.core.texts import gettext as _
 from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.forms import FIRST_DAY, LAST_DAY
 from sharebank.reservations.planning.planning import VIEWS, Plan, Shelf, plan, step
@@ -91,13 +92,16 @@ def title(found: Plan) -> str:
 
 def _booking_link(found: Plan, day: date) -> Any:
     when = max(found.first, day) if found.view != "day" else found.first
-    stem = f"/reservations/new?day={when.isoformat()}&start=14:00&end=18:00&pick="
-    return lambda shelf: stem + shelf.code
+    stem = f"/reservations/new?day={when.isoformat()}&amp;start=14:00&amp;end=18:00&amp;pick="
+    return lambda shelf: stem + quoted(shelf.code)
 
 
 def _day_link(kind: str) -> Any:
-    stem = f"/planning?view=day{f'&kind={kind}' if kind else ''}&house="
-    return lambda shelf, day: f"{stem}{shelf.house}&date={day.isoformat()}"
+    stem = f"/planning?view=day{f'&amp;kind={quoted(kind)}' if kind else ''}&amp;house="
+    return lambda shelf, day: f"{stem}{quoted(shelf.house)}&amp;date={day.isoformat()}"
+
+
+quoted = lru_cache(maxsize=1024)(quote)
 
 
 def list_entries(found: Plan) -> list[tuple[date, list[tuple[Shelf, Any]]]]:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.forms import options
@@ -17,6 +16,7 @@ from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import to_local
+from sharebank.core.texts import gettext as _
 from sharebank.core.web import public
 from sharebank.reservations import cancelling
 from sharebank.reservations.blueprint import Page, bp

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from flask_babel import lazy_gettext as _
 from wtforms import (
     BooleanField,
     DateField,
@@ -25,6 +24,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from sharebank.accounts.forms import options
 from sharebank.core import web
 from sharebank.core.errors import Refused
+from sharebank.core.texts import lazy_gettext as _
 from sharebank.lending.windows import WEEKDAYS as DAYS
 from sharebank.reservations.forms import LARGEST, MOST_LINES, LineForm, PeriodFields
 from sharebank.reservations.series.series_rules import MOST, WEEKDAYS, Plan, chosen_skip, simple_rule

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from sharebank.accounts import directory
 from sharebank.accounts.forms import options
@@ -20,6 +18,8 @@ from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotFound, Refused
 from sharebank.core.overrule import Overridable
+from sharebank.core.texts import gettext as _
+from sharebank.core.texts import ngettext
 from sharebank.lending.windows import WEEKDAYS as DAYS
 from sharebank.reservations.asking import Details
 from sharebank.reservations.blueprint import Page, bp, today

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from babel.dates import format_date
-from flask_babel import gettext, ngettext
 
 from sharebank.core import web
 from sharebank.core.errors import N_
 from sharebank.core.period import Period, to_local
+from sharebank.core.texts import gettext, ngettext
 from sharebank.lending.windows import WEEKDAYS as DAYS
 from sharebank.reservations.series.series_rules import WEEKDAYS, Rule, read_rule
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 
 from sharebank.accounts import directory
 from sharebank.accounts.forms import options
@@ -14,6 +13,7 @@ from sharebank.catalog import service as catalog
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Refused
+from sharebank.core.texts import gettext as _
 from sharebank.reservations.asking import Ask, Details
 from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.deciding.deciding_forms import WaitForm

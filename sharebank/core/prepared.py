@@ -1,0 +1,127 @@
+"""Statements that every page or booking runs: compiled once a database, then handed to the driver as they are.
+
+SQLAlchemy calls a hundred functions to run a known statement again; a booking's eight were a third of its time. Its
+spelling of a statement stays, and what its types make of values.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+Facts = Mapping[str, Any]
+SPELLINGS = 300
+"""How many of one statement are kept: one for each number of values in its lists."""
+
+
+class Prepared:
+    """A select, or an insert of single rows; a fact that is a list stands in an `IN`.
+
+    One statement for every database, or one by the name of each. Raises DBAPIError as SQLAlchemy does.
+    """
+
+    def __init__(self, statement: Any) -> None:
+        self._statement = statement
+        self._spelt: dict[Any, _Spelt] = {}
+
+    def all(self, session: Session, facts: Facts) -> list[Any]:
+        """The rows that are found, or come back from an insert: named tuples."""
+        dialect, connection, cursor = _driver(session)
+        spelt = self._as(dialect, facts)
+        _run(dialect, connection, cursor, spelt, facts)
+        return spelt.rows(cursor.fetchall())
+
+    def add(self, session: Session, rows: Iterable[Facts]) -> None:
+        """Insert rows; columns they do not give keep their constant default."""
+        dialect, connection, cursor = _driver(session)
+        for row in rows:
+            _run(dialect, connection, cursor, self._as(dialect, row), row)
+
+    def _as(self, dialect: Dialect, facts: Facts) -> _Spelt:
+        key = (dialect.name, *(len(fact) if type(fact) is list else name for name, fact in facts.items()))
+        spelt = self._spelt.get(key)
+        if spelt is None:
+            if len(self._spelt) >= SPELLINGS:
+                self._spelt.clear()
+            one = self._statement[dialect.name] if isinstance(self._statement, dict) else self._statement
+            spelt = self._spelt[key] = _Spelt(one, dialect, facts)
+        return spelt
+
+
+class _Spelt:
+    """A statement as one database reads it, with so many values in each `IN`."""
+
+    def __init__(self, statement: Any, dialect: Dialect, facts: Facts) -> None:
+        columns = list(facts) if statement.is_insert else None
+        compiled = statement.compile(dialect=dialect, column_keys=columns)
+        defaults = {column.key: column.default.arg for column in compiled.insert_prefetch} if columns else {}
+        whole = compiled.construct_expanded_state({**defaults, **facts})
+        self.text: str = whole.statement
+        self._order: Sequence[str] | None = whole.positiontup
+        self._lists = [(name, places) for name, places in whole.parameter_expansion.items() if name in facts]
+        self._constants: dict[str, Any] = {}
+        self._makers: list[tuple[str, Any]] = []
+        for bind, name in compiled.bind_names.items():
+            maker = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            for place in whole.parameter_expansion.get(name, [name]):
+                if name not in facts:
+                    value = whole.parameters[place]
+                    self._constants[place] = maker(value) if maker else value
+                elif maker:
+                    self._makers.append((place, maker))
+        found = compiled.effective_returning if columns else statement.selected_columns
+        readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in found or ()]
+        self._readers = [(place, reader) for place, reader in enumerate(readers) if reader]
+        row = namedtuple("row", [column.key for column in found or ()], rename=True)  # type: ignore[misc]
+        self._row = partial(tuple.__new__, row)
+
+    def values(self, facts: Facts) -> Any:
+        """The facts as the driver takes them."""
+        values = {**self._constants, **facts}
+        for name, places in self._lists:
+            values.update(zip(places, values[name], strict=True))
+        for name, maker in self._makers:
+            values[name] = maker(values[name])
+        return values if self._order is None else [values[name] for name in self._order]
+
+    def rows(self, found: list[Any]) -> list[Any]:
+        """The driver's rows with their names, values as the columns' types read them."""
+        if not self._readers:
+            return [self._row(row) for row in found]
+        read = []
+        for row in map(list, found):
+            for place, reader in self._readers:
+                row[place] = reader(row[place])
+            read.append(self._row(row))
+        return read
+
+
+def _driver(session: Session) -> tuple[Dialect, Connection, Any]:
+    """The cursor of the session's connection, kept as long as its transaction."""
+    kept = session.info.get("driver")
+    if kept is None or kept[0] is not session.get_transaction():
+        connection = session.connection()
+        cursor = connection.connection.cursor()
+        kept = session.info["driver"] = session.get_transaction(), (connection.dialect, connection, cursor)
+    driver: tuple[Dialect, Connection, Any] = kept[1]
+    return driver
+
+
+def _run(dialect: Dialect, connection: Connection, cursor: Any, spelt: _Spelt, facts: Facts) -> None:
+    values = spelt.values(facts)
+    if hear := connection.engine.dispatch.before_cursor_execute:
+        hear(connection, cursor, spelt.text, values, None, False)  # as SQLAlchemy tells its listeners
+    try:
+        cursor.execute(spelt.text, values)
+    except dialect.loaded_dbapi.Error as error:
+        if dialect.is_disconnect(error, None, cursor):
+            # The others of the pool are as dead as this one: the next request opens its own.
+            connection.invalidate(error)
+            connection.engine.dispose()
+        raise DBAPIError.instance(spelt.text, facts, error, dialect.loaded_dbapi.Error, dialect=dialect) from error
