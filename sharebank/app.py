@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, current_app, redirect, render_template, request, url_for
+from flask import Flask, Request, Response, abort, current_app, redirect, render_template, request, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_babel import Babel
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
@@ -29,7 +30,7 @@ from sharebank.accounts.web import actor_or_none, load_visitor
 from sharebank.agreements.issuing import after_change as agreements_follow
 from sharebank.agreements.pages import bp as agreements
 from sharebank.agreements.views import panel as agreements_panel
-from sharebank.api.problems import of_http_error, of_refusal, problem
+from sharebank.api.problems import DOCS, of_http_error, of_refusal, problem
 from sharebank.api.views import bp as api
 from sharebank.catalog.rule_set_views import bp as catalog
 from sharebank.core import texts, web
@@ -62,6 +63,17 @@ csrf = CSRFProtect()
 log = logging.getLogger("sharebank")
 
 
+class _Cookies(SecureCookieSessionInterface):
+    """The cookie that says who reads a page. Programs carry a token: for them it is neither read nor written."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return None if _is_call(request) else super().open_session(app, request)
+
+
+def _is_call(request: Request) -> bool:
+    return request.path.startswith("/api/") and request.path != DOCS
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the application from its settings, by default those of the environment."""
     settings = settings or Settings.from_environ(os.environ, ROOT / "instance")
@@ -86,6 +98,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         BABEL_DEFAULT_TIMEZONE=settings.timezone,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form left open over lunch still goes through
     )
+    app.session_interface = _Cookies()
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.filters.update(web.FILTERS)
     db.init_app(app)
@@ -123,7 +136,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _locale() -> str:
     """The reader's own choice, else the cookie's, else French; a program says it in each call."""
-    if request.path.startswith("/api/") and request.endpoint != "api.docs":
+    if _is_call(request):
         asked = (tag[:2].lower() for tag, quality in request.accept_languages if quality)
         return next((locale for locale in asked if locale in LOCALES), "fr")
     actor = actor_or_none()

@@ -129,8 +129,10 @@ def tune(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A reader that becomes a writer halfway fails at once when another wrote meanwhile: writers say so first.
-        writes = connection.get_execution_options().get("sharebank_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("sharebank_writes"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.connection.cursor().execute("BEGIN")  # nothing to wait for: SQLAlchemy need not know
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Prepared:
             _run(dialect, connection, cursor, self._as(dialect, row), row)
 
     def _as(self, dialect: Dialect, facts: Facts) -> _Spelt:
-        key = (dialect.name, *(len(fact) if type(fact) is list else name for name, fact in facts.items()))
+        key = dialect.name, *facts, *[len(fact) for fact in facts.values() if type(fact) is list]
         spelt = self._spelt.get(key)
         if spelt is None:
             if len(self._spelt) >= SPELLINGS:

@@ -62,7 +62,9 @@ class Booked:
 
 def new_ref(now: datetime, tz: ZoneInfo) -> str:
     """A reference such as `R26-7KQ4MX`: the year, then six letters nobody can guess or mistake."""
-    return f"R{to_local(now, tz):%y}-" + "".join(secrets.choice(REF_LETTERS) for _ in range(6))
+    many = len(REF_LETTERS)
+    drawn = secrets.randbelow(many**6)
+    return f"R{to_local(now, tz):%y}-" + "".join(REF_LETTERS[drawn // many**place % many] for place in range(6))
 
 
 def book(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) -> list[Booked]:
