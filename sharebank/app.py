@@ -59,8 +59,21 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("fr", "en")
 CSP = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
+SAFE = [
+    ("Content-Security-Policy", CSP),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+]
+
 csrf = CSRFProtect()
 log = logging.getLogger("sharebank")
+
+
+class _Sharebank(Flask):
+    """Flask, which asks of each function at each call whether it is a coroutine; none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 class _Cookies(SecureCookieSessionInterface):
@@ -77,7 +90,7 @@ def _is_call(request: Request) -> bool:
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the application from its settings, by default those of the environment."""
     settings = settings or Settings.from_environ(os.environ, ROOT / "instance")
-    app = Flask("sharebank", template_folder=str(ROOT / "templates"), instance_path=str(settings.instance_path))
+    app = _Sharebank("sharebank", template_folder=str(ROOT / "templates"), instance_path=str(settings.instance_path))
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
@@ -235,9 +248,7 @@ def _nav(actor: Actor | None) -> list[dict[str, Any]]:
 def _finish(response: Response) -> Response:
     """Headers of every answer; pages travel compressed."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", CSP)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.extend([header for header in SAFE if header[0] not in headers])
     if request.endpoint != "static" and "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store" if current_user.is_authenticated else "no-cache"
     if (
