@@ -100,7 +100,8 @@ class ReservationLine(Base):
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("starts_at < ends_at", name="period"),
         UniqueConstraint("reservation_id", "resource_id"),
-        # One index answers for one resource, a hundred, or a year: equality on the resource, a bounded start.
+        # One index answers for one resource, a hundred, or a year: equality on the resource, a bounded start. On
+        # PostgreSQL the last three are only read along (migration 0012).
         Index("ix_reservation_line_calendar", "resource_id", "starts_at", "ends_at", "holds", "quantity"),
     )
 
