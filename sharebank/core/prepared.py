@@ -103,12 +103,13 @@ class _Spelt:
 
 
 def _driver(session: Session) -> tuple[Dialect, Connection, Any]:
-    """The cursor of the session's connection, kept as long as its transaction."""
+    """The cursor of the session's connection, kept as long as its transaction or its savepoint."""
     kept = session.info.get("driver")
-    if kept is None or kept[0] is not session.get_transaction():
-        connection = session.connection()
+    if kept is None or kept[0] is not (session.get_nested_transaction() or session.get_transaction()):
+        connection = session.connection()  # which is what says SAVEPOINT
         cursor = connection.connection.cursor()
-        kept = session.info["driver"] = session.get_transaction(), (connection.dialect, connection, cursor)
+        within = session.get_nested_transaction() or session.get_transaction()
+        kept = session.info["driver"] = within, (connection.dialect, connection, cursor)
     driver: tuple[Dialect, Connection, Any] = kept[1]
     return driver
 
@@ -120,7 +121,7 @@ def _run(dialect: Dialect, connection: Connection, cursor: Any, spelt: _Spelt, f
     try:
         cursor.execute(spelt.text, values)
     except dialect.loaded_dbapi.Error as error:
-        if dialect.is_disconnect(error, None, cursor):
+        if dialect.is_disconnect(error, cursor.connection, cursor):
             # The others of the pool are as dead as this one: the next request opens its own.
             connection.invalidate(error)
             connection.engine.dispose()

@@ -72,9 +72,6 @@ def in_turn(answer: WSGIApplication, largest: int = LARGEST_BODY) -> WSGIApplica
     """
 
     def answer_in_turn(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
-            with turns.taken():
-                return answer(environ, start_response)
         with SpooledTemporaryFile(IN_MEMORY) as body:
             coming, left = environ["wsgi.input"], largest + 1
             while left and (piece := coming.read(min(left, IN_MEMORY))):
