@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.hours import Week, parse_opening_hours
@@ -16,7 +16,7 @@ from sharebank.accounts.models import Organisation
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.catalog.rules import Limits
 from sharebank.core.db import AnySelect
-from sharebank.core.prepared import Prepared
+from sharebank.core.prepared import Prepared, one_of
 from sharebank.lending.legacy import to_columns
 from sharebank.lending.terms import Terms, read_terms
 
@@ -83,8 +83,8 @@ _THINGS = (
     .join(RuleSet, RuleSet.id == Resource.rule_set_id)
 )
 _SOUGHT = {
-    "codes": _THINGS.where(Resource.code.in_(bindparam("codes", expanding=True))),
-    "ids": _THINGS.where(Resource.id.in_(bindparam("ids", expanding=True))),
+    "codes": _THINGS.where(one_of(Resource.__table__.c.code, "codes")),
+    "ids": _THINGS.where(one_of(Resource.__table__.c.id, "ids")),
 }
 _BY_CODE, _BY_ID = map(Prepared, _SOUGHT.values())
 # SQLite has one writer, and leaves FOR NO KEY UPDATE out.

@@ -7,12 +7,14 @@ spelling of a statement stays, and what its types make of values.
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from sqlalchemy import ARRAY, Boolean, ColumnElement, any_, bindparam
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 
 Facts = Mapping[str, Any]
@@ -20,8 +22,33 @@ SPELLINGS = 300
 """How many of one statement are kept: one for each number of values in its lists."""
 
 
+class one_of(ColumnElement[bool]):  # noqa: N801  # reads as SQLAlchemy's own any_ and not_ do
+    """Is a column one of a fact that is a list?
+
+    On PostgreSQL an array: one plan for all lengths, and another for a single value, which it would plan for ten.
+    """
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        self.name = name
+        self.within = column.in_(bindparam(name, expanding=True))
+        self.among = column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+
+@compiles(one_of)
+def _in_list(element: one_of, compiler: Any, **how: Any) -> str:
+    return str(compiler.process(element.within, **how))
+
+
+@compiles(one_of, "postgresql")
+def _in_array(element: one_of, compiler: Any, alone: Collection[str] = (), **how: Any) -> str:
+    return str(compiler.process(element.within if element.name in alone else element.among, **how))
+
+
 class Prepared:
-    """A select, or an insert of single rows; a fact that is a list stands in an `IN`.
+    """A select, or an insert of single rows.
 
     One statement for every database, or one by the name of each. Raises DBAPIError as SQLAlchemy does.
     """
@@ -59,7 +86,8 @@ class _Spelt:
 
     def __init__(self, statement: Any, dialect: Dialect, facts: Facts) -> None:
         columns = list(facts) if statement.is_insert else None
-        compiled = statement.compile(dialect=dialect, column_keys=columns)
+        alone = {name for name, fact in facts.items() if type(fact) is list and len(fact) == 1}
+        compiled = statement.compile(dialect=dialect, column_keys=columns, compile_kwargs={"alone": alone})
         defaults = {column.key: column.default.arg for column in compiled.insert_prefetch} if columns else {}
         whole = compiled.construct_expanded_state({**defaults, **facts})
         self.text: str = whole.statement

@@ -18,7 +18,7 @@ from sharebank.accounts.permissions import may_body, require
 from sharebank.catalog.service import Thing
 from sharebank.core.errors import NotFound
 from sharebank.core.period import Period, to_local
-from sharebank.core.prepared import Prepared
+from sharebank.core.prepared import Prepared, one_of
 from sharebank.insurance.models import Coverage, CoverageResource
 from sharebank.insurance.rules import LIABILITY, MARKED, Lapse, Span, gap
 
@@ -43,7 +43,7 @@ _every_doubt = (
     .join_from(CoverageResource.__table__, Coverage.__table__, _cover.id == _on.coverage_id)
     .where(_cover.kind != LIABILITY, _cover.ends_on.is_not(None), ~_REACHES_OVER)
 )
-_doubts_of = _every_doubt.where(_on.resource_id.in_(bindparam("ids", expanding=True)))
+_doubts_of = _every_doubt.where(one_of(_on.resource_id, "ids"))
 _CERTIFICATES = select(null().label("resource_id"), *_SPAN).where(
     _cover.holder_id == bindparam("borrower"), _cover.kind == LIABILITY, _cover.ends_on.is_not(None)
 )

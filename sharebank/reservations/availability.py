@@ -21,7 +21,7 @@ from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource
 from sharebank.catalog.service import Thing, Wish
 from sharebank.core.period import NonexistentTime, Period, to_local, to_utc
-from sharebank.core.prepared import Prepared
+from sharebank.core.prepared import Prepared, one_of
 from sharebank.insurance.rules import gap
 from sharebank.insurance.service import days_of_loan, first_lapses, spans_in_doubt
 from sharebank.reservations.models import Reservation, ReservationLine
@@ -36,7 +36,7 @@ _line = ReservationLine.__table__.c
 # Equality on the resource and a start bounded on both sides: the index finds these rows alone. With
 # `starts_at < x AND ends_at > y` a database reads all the history before x.
 _claims = select(_line.resource_id, _line.starts_at, _line.ends_at, _line.quantity).where(
-    _line.resource_id.in_(bindparam("ids", expanding=True)),
+    one_of(_line.resource_id, "ids"),
     _line.starts_at < bindparam("until"),
     _line.starts_at > bindparam("look_back"),
     _line.ends_at > bindparam("since"),

@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sharebank.accounts import directory
 from sharebank.core.db import Instant, db, transaction
-from sharebank.core.prepared import SPELLINGS, Prepared
+from sharebank.core.prepared import SPELLINGS, Prepared, one_of
 from tests import world
 
 OTHER_NOW = datetime(2027, 3, 28, 1, 30, 5, tzinfo=UTC)
@@ -52,8 +52,9 @@ ADD = Prepared(insert(notes).inline())
 MADE = Prepared(insert(notes).returning(notes.c.id, notes.c.at))
 _every = select(notes.c.word, notes.c.at, notes.c.day, notes.c.facts, notes.c.kept).order_by(notes.c.id)
 EVERY = Prepared(_every)
-OF_WORDS = Prepared(_every.where(notes.c.word.in_(bindparam("words", expanding=True))))
-OF_TIMES = Prepared(_every.where(notes.c.at.in_(bindparam("times", expanding=True)), notes.c.kept))
+OF_WORDS = Prepared(_every.where(one_of(notes.c.word, "words")))
+OF_TIMES = Prepared(_every.where(one_of(notes.c.at, "times"), notes.c.kept))
+BUT_WORDS = Prepared(_every.where(notes.c.word.not_in(bindparam("words", expanding=True))))
 OF_TWO = Prepared(_every.where(notes.c.word.in_(("one", "two")), notes.c.at > bindparam("since")))
 BOTH = Prepared(union_all(select(notes.c.word, notes.c.at), select(notes.c.word, notes.c.at)).order_by("word"))
 
@@ -80,6 +81,7 @@ def test_lists_of_any_length_and_lists_of_the_statement_itself() -> None:
     assert words(OF_WORDS, words=["three", "one"]) == ["one", "three"]
     assert words(OF_WORDS, words=["two"]) == ["two"]
     assert words(OF_WORDS, words=[]) == []
+    assert words(BUT_WORDS, words=["two", "one"]) == ["three"]
     assert words(OF_TIMES, times=[OTHER_NOW, world.NOW]) == ["one", "two"], "each value as its column stores it"
     assert words(OF_TWO, since=world.NOW) == ["two"]
     assert words(BOTH) == ["one", "one", "three", "three", "two", "two"]

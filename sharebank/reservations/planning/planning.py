@@ -17,7 +17,7 @@ from sharebank.accounts.hours import Week, parse_opening_hours
 from sharebank.accounts.models import Organisation
 from sharebank.catalog.models import Resource
 from sharebank.core.period import Period
-from sharebank.core.prepared import Prepared
+from sharebank.core.prepared import Prepared, one_of
 from sharebank.reservations.models import Reservation, ReservationLine
 
 VIEWS = ("day", "week", "month")
@@ -132,7 +132,7 @@ _BARS = Prepared(
     .join_from(ReservationLine.__table__, Reservation.__table__, _loan.id == _line.reservation_id)
     .where(
         # As in availability: a start bounded on both sides, or the index reads all the history.
-        _line.resource_id.in_(bindparam("ids", expanding=True)),
+        one_of(_line.resource_id, "ids"),
         _line.starts_at < bindparam("until"),
         _line.starts_at > bindparam("look_back"),
         _line.ends_at > bindparam("since"),
