@@ -18,6 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 
 Facts = Mapping[str, Any]
+MANY = 1000
 SPELLINGS = 300
 """How many of one statement are kept: one for each number of values in its lists."""
 
@@ -62,7 +63,10 @@ class Prepared:
         dialect, connection, cursor = _driver(session)
         spelt = self._as(dialect, facts)
         _run(dialect, connection, cursor, spelt, facts)
-        return spelt.rows(cursor.fetchall())
+        found = cursor.fetchall()
+        if len(found) >= MANY:
+            del session.info["driver"]  # psycopg's cursor would keep them once more
+        return spelt.rows(found)
 
     def add(self, session: Session, rows: Iterable[Facts]) -> None:
         """Insert rows; columns they do not give keep their constant default."""
@@ -119,15 +123,13 @@ class _Spelt:
         return values if self._order is None else [values[name] for name in self._order]
 
     def rows(self, found: list[Any]) -> list[Any]:
-        """The driver's rows with their names, values as the columns' types read them."""
-        if not self._readers:
-            return [self._row(row) for row in found]
-        read = []
-        for row in map(list, found):
+        """The driver's rows with their names, values as the columns' types read them; in their place, for memory."""
+        for number, row in enumerate(found):
+            values = list(row)
             for place, reader in self._readers:
-                row[place] = reader(row[place])
-            read.append(self._row(row))
-        return read
+                values[place] = reader(values[place])
+            found[number] = self._row(values)
+        return found
 
 
 def _driver(session: Session) -> tuple[Dialect, Connection, Any]:

@@ -101,7 +101,7 @@ class _Application(BaseApplication):
         # What is there now stays: looked at again by every collection, it was a tenth of a planning's time.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(3_000, 20, 20)
+        gc.set_threshold(3_000, 10, 3)
         # With PostgreSQL threads wait for a server of its own, for locks too: there they had better not take turns.
         on_sqlite = app.config.get("SQLALCHEMY_DATABASE_URI", "").startswith("sqlite")
         return in_turn(app.wsgi_app) if on_sqlite else app
