@@ -69,10 +69,11 @@ class Prepared:
         return spelt.rows(found)
 
     def add(self, session: Session, rows: Iterable[Facts]) -> None:
-        """Insert rows; columns they do not give keep their constant default."""
-        dialect, connection, cursor = _driver(session)
-        for row in rows:
-            _run(dialect, connection, cursor, self._as(dialect, row), row)
+        """Insert rows that give the same columns; the others keep their constant default."""
+        given = list(rows)
+        if given:
+            dialect, connection, cursor = _driver(session)
+            _run(dialect, connection, cursor, self._as(dialect, given[0]), *given)
 
     def _as(self, dialect: Dialect, facts: Facts) -> _Spelt:
         key = dialect.name, *facts, *[len(fact) for fact in facts.values() if type(fact) is list]
@@ -144,12 +145,14 @@ def _driver(session: Session) -> tuple[Dialect, Connection, Any]:
     return driver
 
 
-def _run(dialect: Dialect, connection: Connection, cursor: Any, spelt: _Spelt, facts: Facts) -> None:
-    values = spelt.values(facts)
+def _run(dialect: Dialect, connection: Connection, cursor: Any, spelt: _Spelt, *facts: Facts) -> None:
+    """Once for each set of facts; of several the driver makes one trip."""
+    many = len(facts) > 1
+    values = [spelt.values(some) for some in facts] if many else spelt.values(*facts)
     if hear := connection.engine.dispatch.before_cursor_execute:
-        hear(connection, cursor, spelt.text, values, None, False)  # as SQLAlchemy tells its listeners
+        hear(connection, cursor, spelt.text, values, None, many)  # as SQLAlchemy tells its listeners
     try:
-        cursor.execute(spelt.text, values)
+        (cursor.executemany if many else cursor.execute)(spelt.text, values)
     except dialect.loaded_dbapi.Error as error:
         if dialect.is_disconnect(error, cursor.connection, cursor):
             # The others of the pool are as dead as this one: the next request opens its own.

@@ -168,7 +168,6 @@ def between_check_and_insert() -> None:
     """Nothing; the race tests pause here, where a naive service would lose the race."""
 
 
-# A reference drawn at random may be taken already: then no row is written, and another one is drawn.
 _RESERVATION = Prepared(
     {
         name: dialect.insert(Reservation)
@@ -177,7 +176,16 @@ _RESERVATION = Prepared(
         for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
     }
 )
-_LINE, _EVENT = (Prepared(insert(model).inline()) for model in (ReservationLine, ReservationEvent))
+LINE, EVENT = (Prepared(insert(model).inline()) for model in (ReservationLine, ReservationEvent))
+
+
+def add(session: Session, facts: dict[str, Any], now: datetime, tz: ZoneInfo, request: str = "") -> tuple[int, str]:
+    """Write a reservation, asked for with the one that `request` names or alone; its id and its reference."""
+    while True:
+        # A reference drawn at random may be taken already: then no row is written, and another one is drawn.
+        ref = new_ref(now, tz)
+        for row in _RESERVATION.all(session, {**facts, "ref": ref, "request": request or ref}):
+            return row.id, ref
 
 
 def _store(
@@ -215,12 +223,8 @@ def _store(
             "lapses_at": verdict.lapses_at,
             "approved_once_by_id": actor.user_id if verdict.first_approval else None,
         }
-        new: list[Any] = []
-        while not new:
-            ref = new_ref(now, tz)
-            new = _RESERVATION.all(session, {**facts, "ref": ref, "request": booked[0].ref if booked else ref})
-        reservation_id = new[0].id
-        _LINE.add(
+        reservation_id, ref = add(session, facts, now, tz, booked[0].ref if booked else "")
+        LINE.add(
             session,
             [
                 {
@@ -236,7 +240,7 @@ def _store(
             ],
         )
         event = {"reservation_id": reservation_id, "at": now, "user_id": actor.user_id, "why": verdict.why}
-        _EVENT.add(session, [{**event, "status": verdict.status}])
+        EVENT.add(session, [{**event, "status": verdict.status}])
         outside = any(not open_for(thing, ask.period, tz) for thing in lent)
         quantities = tuple((thing, ask.wants[thing.code]) for thing in lent)
         done = Booked(ref, verdict.status, house_id, lent[0].house, quantities, outside, verdict.why)

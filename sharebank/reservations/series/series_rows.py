@@ -9,14 +9,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from sharebank.catalog.service import Thing
 from sharebank.core.period import Period
-from sharebank.reservations import gate
-from sharebank.reservations.booking import new_ref
-from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine, Series, SeriesDate
+from sharebank.core.prepared import Prepared
+from sharebank.reservations import booking, gate
+from sharebank.reservations.models import Series, SeriesDate
 from sharebank.reservations.series.series_judging import Date
 
 
@@ -33,17 +32,7 @@ class Terms:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-# A reference drawn at random may be taken already: its row is not written, and another one is drawn.
-_RESERVATIONS = {
-    name: dialect.insert(Reservation.__table__)
-    .on_conflict_do_nothing(index_elements=["ref"])
-    .returning(Reservation.__table__.c.id, Reservation.__table__.c.ref)
-    for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
-}
-_LINES, _EVENTS, _DATES = (
-    insert(table.__table__)  # type: ignore[arg-type]
-    for table in (ReservationLine, ReservationEvent, SeriesDate)
-)
+_DATE = Prepared(insert(SeriesDate).inline())
 
 
 def store(
@@ -55,31 +44,22 @@ def store(
     now: datetime,
     tz: ZoneInfo,
 ) -> dict[str, tuple[int, str]]:
-    """Write one reservation a date, all of a table at once; id and reference of each by the date's key."""
-    connection = session.connection()
-    left = there = [(one, one.period) for one in taken if one.period]
-    if not there:
-        return {}
+    """Write one reservation a date; id and reference of each by the date's key."""
     made: dict[str, tuple[int, str]] = {}
-    while left:
-        drawn = {new_ref(now, tz): pair for pair in left}
-        rows = [_record(series, ref, one, period, terms, now) for ref, (one, period) in drawn.items()]
-        for key, ref in connection.execute(_RESERVATIONS[connection.dialect.name], rows):
-            made[drawn[ref][0].key] = (key, ref)
-        left = [pair for pair in left if pair[0].key not in made]
-    lines = [line for one, _ in there for line in lines_of(one, made[one.key][0], things, series.wants)]
-    connection.execute(_LINES, lines)
+    for one in taken:
+        if one.period:
+            made[one.key] = booking.add(session, _record(series, one, one.period, terms, now), now, tz)
+    there = [(one, made[one.key][0]) for one in taken if one.key in made]
+    booking.LINE.add(session, [line for one, key in there for line in lines_of(one, key, things, series.wants)])
     event = {"at": now, "user_id": terms.user_id, "status": terms.status, "why": terms.why}
-    connection.execute(_EVENTS, [{**event, "reservation_id": made[one.key][0]} for one, _ in there])
+    booking.EVENT.add(session, [{**event, "reservation_id": key} for _, key in there])
     return made
 
 
-def _record(series: Series, ref: str, one: Date, period: Period, terms: Terms, now: datetime) -> dict[str, Any]:
+def _record(series: Series, one: Date, period: Period, terms: Terms, now: datetime) -> dict[str, Any]:
     quote = gate.quote_of(one.weighed) if one.weighed else None
     return {
-        "ref": ref,
         "kind": "loan",
-        "request": ref,
         "lender_id": series.lender_id,
         "borrower_id": series.borrower_id,
         "user_id": series.user_id,
@@ -129,8 +109,7 @@ def keep(session: Session, series: Series, dates: Sequence[Date], made: Mapping[
                 "reservation_id": booked[0] if booked else None,
             }
         )
-    if rows:
-        session.connection().execute(_DATES, rows)
+    _DATE.add(session, rows)
 
 
 def missing_hour(one: Date, zone: str) -> Period:
