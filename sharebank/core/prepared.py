@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, ColumnElement, any_, bindparam
+from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -27,15 +27,17 @@ class one_of(ColumnElement[bool]):  # noqa: N801  # reads as SQLAlchemy's own an
     """Is a column one of a fact that is a list?
 
     On PostgreSQL an array: one plan for all lengths, and another for a single value, which it would plan for ten.
+    It has no type: a Boolean is spelt `IN (...) = 1` for SQLite, which no index answers.
     """
 
     inherit_cache = True
-    type = Boolean()
 
     def __init__(self, column: ColumnElement[Any], name: str) -> None:
         self.name = name
         self.within = column.in_(bindparam(name, expanding=True))
-        self.among = column == any_(bindparam(name, type_=ARRAY(column.type)))
+        # Without a length, to which a cast would cut what is longer.
+        kind = String() if isinstance(column.type, String) else column.type
+        self.among = column == any_(bindparam(name, type_=ARRAY(kind)))
 
 
 @compiles(one_of)

@@ -81,6 +81,7 @@ def test_lists_of_any_length_and_lists_of_the_statement_itself() -> None:
     assert words(OF_WORDS, words=["three", "one"]) == ["one", "three"]
     assert words(OF_WORDS, words=["two"]) == ["two"]
     assert words(OF_WORDS, words=[]) == []
+    assert words(OF_WORDS, words=["two" + " " * 20, "x"]) == []
     assert words(BUT_WORDS, words=["two", "one"]) == ["three"]
     assert words(OF_TIMES, times=[OTHER_NOW, world.NOW]) == ["one", "two"], "each value as its column stores it"
     assert words(OF_TWO, since=world.NOW) == ["two"]
@@ -119,7 +120,12 @@ def test_who_listens_hears_them() -> None:
     heard: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *facts: heard.append(facts[2]))
     OF_WORDS.all(db.session(), {"words": ["one"]})
-    assert [statement.split()[0] for statement in heard] == ["SELECT"]
+    OF_WORDS.all(db.session(), {"words": ["one", "two"]})
+    among = "(?, ?)" if db.engine.dialect.name == "sqlite" else "ANY (%(words)s::VARCHAR[])"
+    assert [" ".join(statement.split()).partition(" WHERE ")[2] for statement in heard] == [
+        f"note.word IN ({'?' if among[0] == '(' else '%(words_1)s::VARCHAR'}) ORDER BY note.id",
+        f"note.word {'IN' if among[0] == '(' else '='} {among} ORDER BY note.id",
+    ], "as an index answers it"
 
 
 @pytest.mark.usefixtures("table")
