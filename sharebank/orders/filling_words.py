@@ -49,6 +49,11 @@ def label_word(label: str) -> str:
     return str(gettext(_LABELS[label])) if label in _LABELS else label
 
 
+def category_word(category: str) -> str:
+    """A category as people write it: price lists join its words by underscores."""
+    return category.replace("_", " ")
+
+
 class Said(NamedTuple):
     """One thing to say: `pack`, `full`, `break`, `less`; the kind is the class of its line."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
@@ -33,6 +34,7 @@ bp.add_app_template_filter(words.moment, "moment")
 bp.add_app_template_filter(words.price_words, "unit_price")
 bp.add_app_template_filter(filling_words.label_word, "supply_label")
 bp.add_app_template_filter(filling_words.unit_word, "supply_unit")
+bp.add_app_template_filter(filling_words.category_word, "supply_category")
 bp.add_app_template_filter(shown, "pledge_shown")
 bp.add_app_template_global(words.tabs, "order_tabs")
 bp.add_app_template_global(box, "pledge_box")
@@ -107,6 +109,9 @@ def _articles_page(order_code: str, sheet: PledgeSheet | None = None, refused: R
     account = articles.account(session, order, stands, body) if body else None
     lacking = [sku for sku, filling in stands.fillings.items() if filling.missing and filling.firm]
     found = articles.find(session, order, body, wish, lacking, typed)
+    if wish.page > 1 and not found.items:  # what was filled on the page before has left the list
+        wish = replace(wish, page=1)
+        found = articles.find(session, order, body, wish, lacking, typed)
     there = refused.facts["there"] if isinstance(refused, PledgedMeanwhile) else {}
     labels, categories = articles.choices(session, order)
     kept = _query(wish, body.organisation if body and len(bodies) > 1 else "")

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from sharebank.accounts import service as accounts
 from sharebank.accounts.models import Organisation
+from sharebank.catalog.models import Resource
 from sharebank.core.db import db, transaction
 from sharebank.notifications.models import Letter
 from sharebank.notifications.writing import write_out
@@ -126,6 +127,8 @@ def test_a_member_asks_and_the_house_decides_once(app: Flask, staff: FlaskClient
     assert signed_in(OTHER).get(f"/series/{ref}").status_code == 404
     assert "Valider toutes ces dates" in staff.get(f"/series/{ref}").get_data(as_text=True)
     assert staff.post(f"/series/{ref}/decline", data={"why": ""}).status_code == 422
+    kept = staff.post(f"/series/{ref}/decline", data={"why": "\u00a0"}).get_data(as_text=True)
+    assert ">\u00a0</textarea>" in kept, "what was typed is still there"
     assert staff.post(f"/series/{ref}/approve", data={"why": "Bienvenue"}).status_code == 303
     assert member.get(f"/series/{ref}").get_data(as_text=True).count('class="status approved"') == 6
 
@@ -151,7 +154,15 @@ def test_give_up_and_try_again(staff: FlaskClient) -> None:
     page = staff.get(f"/series/{ref}").get_data(as_text=True)
     assert page.count('class="status cancelled"') == 6
     assert staff.post(f"/series/{ref}/retry", data={"chosen": "9" * 5000}).status_code < 500
-    again = staff.post(f"/series/{ref}/retry", data={"chosen": keys(page, "name")[:2]})
+    first, second = keys(page, "name")[:2]
+    with transaction() as session:
+        session.execute(update(Resource).where(Resource.code == ROOM).values(in_service=False))
+    refused = staff.post(f"/series/{ref}/retry", data={"chosen": [first, second], "override": "Fête"})
+    assert refused.status_code == 422
+    assert refused.get_data(as_text=True).count("checked") == 2, "what was ticked is still ticked"
+    with transaction() as session:
+        session.execute(update(Resource).where(Resource.code == ROOM).values(in_service=True))
+    again = staff.post(f"/series/{ref}/retry", data={"chosen": [first, second]})
     assert again.status_code == 303
     assert staff.get(f"/series/{ref}").get_data(as_text=True).count('class="status approved"') == 2
     assert staff.post(f"/series/{ref}/cancel", data={"scope": "moon"}).status_code == 409

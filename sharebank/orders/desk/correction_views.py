@@ -49,7 +49,7 @@ def adjust(order_code: str) -> Page:
         if "units" in form and "units" in request.args:
             form.organisation.validate(form)
             form.units.validate(form)
-        return _adjust_page(order, act, form, 200)
+        return _adjust_page(order, act, form, 422 if form.errors else 200)
     if not form.validate():
         return _adjust_page(order, act, form, 422)
     actor, why, now = me(), form.why.data or "", clock.now()

@@ -19,6 +19,7 @@ from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.desk import making, preparing
 from sharebank.orders.desk.desk_forms import ArticlesForm, FactsForm, NewForm, soon
 from sharebank.orders.desk.preparing import Wish
+from sharebank.orders.filling_words import category_word
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.reading import order_of_code
 from sharebank.orders.rules.states import WORDS, WrongOrderState
@@ -49,7 +50,7 @@ def new() -> Page:
     kinds, _labels = preparing.kinds(session, prices.id)
     form.offer(houses, directory.organisations(session))
     form.categories.choices = [
-        SelectChoice(name, f"{name.replace('_', ' ') or _('Others')} ({many})") for name, many in kinds
+        SelectChoice(name, f"{category_word(name) or _('Others')} ({many})") for name, many in kinds
     ]
     if not form.is_submitted():
         form.closes_day.data, form.closes_hour.data = soon(now, web.tz())
@@ -162,7 +163,7 @@ def _choose_page(order: GroupOrder) -> str:
     form = ArticlesForm(request.args)
     form.category.choices = [
         SelectChoice("", _("All categories")),
-        *(SelectChoice(name, f"{name.replace('_', ' ')} ({many})") for name, many in kinds if name),
+        *(SelectChoice(name, f"{category_word(name)} ({many})") for name, many in kinds if name),
     ]
     found = preparing.articles(session, order, wish)
     return render_template(

@@ -16,7 +16,7 @@ from sharebank.catalog.fields import EurosField, HundredthsField, NumberField, l
 from sharebank.core.texts import gettext
 from sharebank.core.texts import lazy_gettext as _
 from sharebank.notifications.rules import is_address
-from sharebank.orders.filling_words import label_word
+from sharebank.orders.filling_words import category_word, label_word
 from sharebank.orders.supply.supplier_models import PriceList, Supplier
 from sharebank.orders.supply.suppliers import KINDS, mark
 
@@ -123,7 +123,10 @@ class ListFilters(FlaskForm):  # type: ignore[misc]
     def of(cls, args: Any, prices: PriceList) -> ListFilters:
         """The form with the choices of one version, filled from the address."""
         form, any_ = cls(args), SelectChoice("", gettext("Any"))
-        form.category.choices = [any_, *map(SelectChoice, prices.facts.get("categories", ()))]
+        form.category.choices = [
+            any_,
+            *(SelectChoice(name, category_word(name)) for name in prices.facts.get("categories", ())),
+        ]
         form.label.choices = [
             any_,
             *(SelectChoice(label, label_word(label)) for label in prices.facts.get("labels", ())),
