@@ -53,6 +53,7 @@ def _address(_root: str, endpoint: str, **values: Any) -> str:
 
 
 # -- dates, times, money, as the reader's language writes them -----------------------------------
+# What was written once is kept: a page of a planning or of an order writes the same hours, numbers and sums again.
 
 
 @lru_cache(maxsize=4096)
@@ -90,9 +91,14 @@ def month_words(day: date) -> str:
     return _written(day.replace(day=1), "~yMMMM", locale_code())
 
 
+@lru_cache(maxsize=4096)
+def _time(at: time, locale: str) -> str:
+    return str(format_time(at, "short", locale=locale))
+
+
 def clock_words(value: datetime) -> str:
     """`18:30`, in the house's zone."""
-    return format_time(to_local(value, tz()).time(), "short", locale=locale_code())
+    return _time(to_local(value, tz()).time(), locale_code())
 
 
 def period_words(period: Period) -> str:
@@ -111,7 +117,7 @@ def span_words(what: Any) -> str:
 
 def wall_words(bar: Any) -> str:
     """`14:00 – 18:00`, of wall times; both days when they differ."""
-    first, last = (format_time(at.time(), "short", locale=locale_code()) for at in (bar.start, bar.end))
+    first, last = (_time(at.time(), locale_code()) for at in (bar.start, bar.end))
     if bar.start.date() == bar.end.date():
         return f"{first} – {last}"
     return f"{day_short(bar.start.date())}, {first} – {day_short(bar.end.date())}, {last}"
@@ -134,12 +140,22 @@ def iso_day(value: datetime) -> str:
 
 def euros_words(amount_cents: int) -> str:
     """`1 250,00 €`, from cents; below zero with a minus that is read as one."""
-    return str(format_currency(Decimal(amount_cents) / 100, "EUR", locale=locale_code())).replace("-", "−")
+    return _euros(amount_cents, locale_code())
+
+
+@lru_cache(maxsize=4096)
+def _euros(cents: int, locale: str) -> str:
+    return str(format_currency(Decimal(cents) / 100, "EUR", locale=locale)).replace("-", "−")
 
 
 def number_words(value: int | Decimal) -> str:
     """`1 200`, `17,5`."""
-    return str(format_decimal(value, locale=locale_code()))
+    return _number(value, locale_code())
+
+
+@lru_cache(maxsize=4096)
+def _number(value: int | Decimal, locale: str) -> str:
+    return str(format_decimal(value, locale=locale))
 
 
 def state_word(state: str) -> str:
@@ -185,7 +201,7 @@ def _fact(value: Any) -> Any:
         case Period():
             return period_words(value)
         case time():
-            return format_time(value, "short", locale=locale_code())
+            return _time(value, locale_code())
         case bool():
             return value
         case Cents():
