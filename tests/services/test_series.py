@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event, select, update
 
 from sharebank.accounts.models import Organisation
+from sharebank.catalog.models import Resource
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound
 from sharebank.core.period import to_local
@@ -544,3 +545,17 @@ def test_a_date_that_is_taken_stays_as_a_conflict(book: Book) -> None:
     book(STAFF, at(1, "09:30", "11:00", month=12), {ROOM: 1})
     bring("A,MCNG-R01,CHORALE,FREQ=DAILY;COUNT=2,2026-12-01T09:00,2026-12-01T10:00,,none,2\n")
     assert [one.state for one in dates(db.session().scalars(select(Series.ref)).one())] == ["conflict", "approved"]
+
+
+def test_a_thing_s_row_is_written_once_for_all_its_dates(repeat: Repeat) -> None:
+    """It was written for each, and on PostgreSQL each time read past all the versions before."""
+
+    def version() -> int:
+        db.session.rollback()
+        return int(db.session().scalars(select(Resource.calendar_version).where(Resource.code == ROOM)).one())
+
+    before = version()
+    repeat(rule="FREQ=DAILY;COUNT=40")
+    assert version() - before == 1
+    repeat(first="2027-02-01", rule="FREQ=DAILY;COUNT=40")
+    assert version() - before == (1 if db.engine.dialect.name == "sqlite" else 2), "one writer needs no mark"
