@@ -149,7 +149,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _locale() -> str:
     """The reader's own choice, else the cookie's, else French; a program says it in each call."""
-    if _is_call(request):
+    if request.path.startswith("/api/") and request.endpoint != "api.docs":
         asked = (tag[:2].lower() for tag, quality in request.accept_languages if quality)
         return next((locale for locale in asked if locale in LOCALES), "fr")
     actor = actor_or_none()

@@ -96,6 +96,7 @@ class _Spelt:
         alone = {name for name, fact in facts.items() if type(fact) is list and len(fact) == 1}
         compiled = statement.compile(dialect=dialect, column_keys=columns, compile_kwargs={"alone": alone})
         defaults = {column.key: column.default.arg for column in compiled.insert_prefetch} if columns else {}
+        assert not any(map(callable, defaults.values())), "what a function would make has to be given"
         whole = compiled.construct_expanded_state({**defaults, **facts})
         self.text: str = whole.statement
         self._order: Sequence[str] | None = whole.positiontup
@@ -138,8 +139,10 @@ class _Spelt:
 def _driver(session: Session) -> tuple[Dialect, Connection, Any]:
     """The cursor of the session's connection, kept as long as its transaction or its savepoint."""
     kept = session.info.get("driver")
-    if kept is None or kept[0] is not (session.get_nested_transaction() or session.get_transaction()):
-        connection = session.connection()  # which is what says SAVEPOINT
+    within = session.get_nested_transaction() or session.get_transaction()
+    if kept is None or kept[0] is not within or not session.is_active:
+        # This is what says SAVEPOINT, and what refuses to go on after a flush that failed and took all back.
+        connection = session.connection()
         cursor = connection.connection.cursor()
         within = session.get_nested_transaction() or session.get_transaction()
         kept = session.info["driver"] = within, (connection.dialect, connection, cursor)

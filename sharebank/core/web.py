@@ -155,7 +155,7 @@ def number_words(value: int | Decimal) -> str:
 
 @lru_cache(maxsize=4096)
 def _number(value: int | Decimal, locale: str) -> str:
-    return str(format_decimal(value, locale=locale))
+    return str(format_decimal(value + 0, locale=locale))  # for -0 is found under 0, and would be written for it
 
 
 def state_word(state: str) -> str:

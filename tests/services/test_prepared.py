@@ -25,9 +25,10 @@ from sqlalchemy import (
     text,
     union_all,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 
 from sharebank.accounts import directory
+from sharebank.accounts.models import User
 from sharebank.core.db import Instant, db, transaction
 from sharebank.core.prepared import SPELLINGS, Prepared, one_of
 from tests import world
@@ -113,6 +114,23 @@ def test_each_transaction_has_a_cursor_of_its_own() -> None:
             ADD.add(session, [{"word": "five"}, {"word": "one"}])
         assert [row.word for row in EVERY.all(session, {})] == ["one", "two", "three", "four"]
     assert len(EVERY.all(session, {})) == 4
+
+
+@pytest.mark.usefixtures("table")
+def test_after_a_flush_that_failed_nothing_is_written() -> None:
+    """The flush took everything back: what came after it would stand outside any transaction."""
+
+    def go_on_regardless() -> None:
+        with transaction() as session:
+            ADD.add(session, [{"word": "four"}])
+            session.add(User(email="member@example.org", first_name="", last_name="", locale="fr"))
+            with pytest.raises(IntegrityError):
+                session.flush()
+            ADD.add(session, [{"word": "five"}])
+
+    with pytest.raises(PendingRollbackError):
+        go_on_regardless()
+    assert len(EVERY.all(db.session(), {})) == 3
 
 
 @pytest.mark.usefixtures("table")

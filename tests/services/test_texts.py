@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import Context
+from decimal import Decimal
 
 from flask import Flask
 from flask_babel import force_locale
@@ -32,6 +33,10 @@ def test_where_nobody_reads_nothing_is_remembered(app: Flask) -> None:
     assert outside.run(texts.gettext, "Sign out") == "Sign out"
     with app.app_context(), app.test_request_context():
         assert texts.gettext("Sign out") == "Se déconnecter"
+
+
+def test_a_zero_is_written_as_one() -> None:
+    assert [web.number_words(zero) for zero in (Decimal("-0.0"), 0)] == ["0", "0"]
 
 
 def test_an_address_is_built_for_where_the_program_stands(app: Flask) -> None:
