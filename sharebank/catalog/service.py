@@ -82,14 +82,14 @@ _THINGS = (
     .join(Organisation, Organisation.id == Resource.house_id)
     .join(RuleSet, RuleSet.id == Resource.rule_set_id)
 )
-_SOUGHT = {
-    "codes": _THINGS.where(one_of(Resource.__table__.c.code, "codes")),
-    "ids": _THINGS.where(one_of(Resource.__table__.c.id, "ids")),
-}
-_BY_CODE, _BY_ID = map(Prepared, _SOUGHT.values())
+_sought = (
+    _THINGS.where(one_of(Resource.__table__.c.code, "codes")),
+    _THINGS.where(one_of(Resource.__table__.c.id, "ids")),
+)
+_BY_CODE, _BY_ID = map(Prepared, _sought)
 # SQLite has one writer, and leaves FOR NO KEY UPDATE out.
 _LOCKED_BY_CODE, _LOCKED_BY_ID = (
-    Prepared(query.order_by(Resource.id).with_for_update(of=Resource, key_share=True)) for query in _SOUGHT.values()
+    Prepared(query.order_by(Resource.id).with_for_update(of=Resource, key_share=True)) for query in _sought
 )
 
 

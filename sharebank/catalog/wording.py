@@ -9,12 +9,9 @@ from typing import Any
 from sharebank.catalog import attributes
 from sharebank.catalog.models import Resource
 from sharebank.core import texts, web
+from sharebank.core.texts import gettext as _
 from sharebank.lending.kinds import words
 from sharebank.lending.terms import Terms
-
-
-def _(msgid: str, **facts: Any) -> str:
-    return str(texts.gettext(msgid, **facts))
 
 
 def ngettext(one: str, many: str, number: int, **facts: Any) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 Facts = Mapping[str, Any]
 MANY = 1000
+"""So many rows are not left with the cursor as well."""
 SPELLINGS = 300
 """How many of one statement are kept: one for each number of values in its lists."""
 

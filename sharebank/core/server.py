@@ -98,7 +98,7 @@ class _Application(BaseApplication):
 
     def load(self) -> Any:
         app = self.create()
-        # What is there now stays: looked at again by every collection, it was a tenth of a planning's time.
+        # What is there now stays: looked at again by every collection, it took one in fifteen samples of a busy worker.
         gc.collect()
         gc.freeze()
         gc.set_threshold(3_000, 10, 3)

@@ -9,6 +9,7 @@ from flask import Flask
 from flask_babel import force_locale
 
 from sharebank.core import texts, web
+from sharebank.orders.filling_words import category_word
 
 
 def test_each_reader_has_their_language(app: Flask) -> None:
@@ -37,6 +38,10 @@ def test_where_nobody_reads_nothing_is_remembered(app: Flask) -> None:
 
 def test_a_zero_is_written_as_one() -> None:
     assert [web.number_words(zero) for zero in (Decimal("-0.0"), 0)] == ["0", "0"]
+
+
+def test_a_category_is_written_without_underscores() -> None:
+    assert category_word("hygiene_entretien") == "hygiene entretien"
 
 
 def test_an_address_is_built_for_where_the_program_stands(app: Flask) -> None:

@@ -126,6 +126,7 @@ def test_the_assistant_compares_the_rules_and_a_top_up_is_seen_before_it_is_done
     assert page.count('scope="col" class="num-wrap"') == 6, "the rules side by side, for all and for the article"
     assert "(−2)" in page
     path = f"/orders/{CODE}/adjust?act=more&sku=C1&units=8&organisation=MCNG"
+    assert closed.get(path.replace("units=8", "units=huit")).status_code == 422
     page = closed.get(path).text
     assert "18,40" in page, "twenty at 0,92 €"
     assert reading.standing(db.session(), found()).lines["C1"].units == 10, "looked at, not done"
