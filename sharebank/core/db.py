@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from sharebank.core import turns
 from sharebank.core.errors import Busy, DatabaseRefused
+from sharebank.core.prepared import say
 
 BUSY_SECONDS = 30
 """How long a writer waits for the others before it is told to try again."""
@@ -96,20 +97,11 @@ def engine_options(url: str) -> dict[str, Any]:
     # Reads need no transaction, and its BEGIN and ROLLBACK are two of a page's seven trips to the server. What writes
     # outside transaction() is refused, not committed by itself.
     settings += " -c default_transaction_read_only=on"
-    return {
-        "connect_args": {"options": settings},
-        "isolation_level": "AUTOCOMMIT",
-        "pool_size": 10,
-        "max_overflow": 30,
-        "pool_pre_ping": False,
-    }
+    return {"connect_args": {"options": settings, "autocommit": True}, "pool_size": 10, "max_overflow": 30}
 
 
-WRITING: dict[str, dict[str, Any]] = {
-    "sqlite": {"sharebank_writes": True},
-    "postgresql": {"isolation_level": "READ COMMITTED", "postgresql_readonly": False},
-}
-"""What makes a connection one that writes."""
+BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN READ WRITE"}
+"""What makes a connection one that writes; the drivers begin nothing by themselves."""
 
 
 def tune(engine: Engine) -> None:
@@ -128,11 +120,8 @@ def tune(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A reader that becomes a writer halfway fails at once when another wrote meanwhile: writers say so first.
-        if connection.get_execution_options().get("sharebank_writes"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.connection.cursor().execute("BEGIN")  # nothing to wait for: SQLAlchemy need not know
+        # One state of things for all that a page reads. Nothing to wait for: SQLAlchemy need not know.
+        connection.connection.cursor().execute("BEGIN")
 
 
 @contextmanager
@@ -207,13 +196,18 @@ def transaction() -> Iterator[Session]:
     session = db.session()
     if session.new or session.dirty or session.deleted:
         raise RuntimeError("rows were changed outside transaction()")
-    session.rollback()
+    if not session.is_active:
+        session.rollback()
     session.expire_all()
-    engine = db.engine
     try:
-        with _turn(engine):
-            session.connection(execution_options=WRITING[engine.dialect.name])
+        connection = session.connection()  # the one that read so far
+        if connection.dialect.name == "sqlite":
+            # A reader that becomes a writer halfway fails at once when another wrote meanwhile: who writes says so
+            # first, and lets go what was read.
+            connection.connection.rollback()
+        with _turn(connection.engine):
             try:
+                say(session, BEGIN[connection.dialect.name])
                 yield session
                 session.commit()
             except BaseException:

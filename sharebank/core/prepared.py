@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam
+from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam, event
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 Facts = Mapping[str, Any]
 MANY = 1000
@@ -65,10 +65,10 @@ class Prepared:
         """The rows that are found, or come back from an insert: named tuples."""
         dialect, connection, cursor = _driver(session)
         spelt = self._as(dialect, facts)
-        _run(dialect, connection, cursor, spelt, facts)
+        _run(dialect, connection, cursor, spelt.text, spelt.values(facts))
         found = cursor.fetchall()
         if len(found) >= MANY:
-            del session.info["driver"]  # psycopg's cursor would keep them once more
+            session.info.pop("driver")  # psycopg's cursor would keep them once more
         return spelt.rows(found)
 
     def add(self, session: Session, rows: Iterable[Facts]) -> None:
@@ -76,7 +76,10 @@ class Prepared:
         given = list(rows)
         if given:
             dialect, connection, cursor = _driver(session)
-            _run(dialect, connection, cursor, self._as(dialect, given[0]), *given)
+            spelt = self._as(dialect, given[0])
+            values = [spelt.values(row) for row in given]
+            many = len(values) > 1  # of several the driver makes one trip
+            _run(dialect, connection, cursor, spelt.text, values if many else values[0], many)
 
     def _as(self, dialect: Dialect, facts: Facts) -> _Spelt:
         key = dialect.name, *facts, *[len(fact) for fact in facts.values() if type(fact) is list]
@@ -137,31 +140,36 @@ class _Spelt:
         return found
 
 
+@event.listens_for(Session, "after_transaction_create")
+@event.listens_for(Session, "after_transaction_end")
+def _let_go(session: Session, _: SessionTransaction) -> None:
+    """A cursor is kept as long as its transaction or its savepoint, and until a flush, which may fail."""
+    session.info.pop("driver", None)
+
+
 def _driver(session: Session) -> tuple[Dialect, Connection, Any]:
-    """The cursor of the session's connection, kept as long as its transaction or its savepoint."""
-    kept = session.info.get("driver")
-    within = session.get_nested_transaction() or session.get_transaction()
-    if kept is None or kept[0] is not within or not session.is_active:
+    """The cursor of the session's connection."""
+    driver: tuple[Dialect, Connection, Any] | None = session.info.get("driver")
+    if driver is None:
         # This is what says SAVEPOINT, and what refuses to go on after a flush that failed and took all back.
         connection = session.connection()
-        cursor = connection.connection.cursor()
-        within = session.get_nested_transaction() or session.get_transaction()
-        kept = session.info["driver"] = within, (connection.dialect, connection, cursor)
-    driver: tuple[Dialect, Connection, Any] = kept[1]
+        driver = session.info["driver"] = connection.dialect, connection, connection.connection.cursor()
     return driver
 
 
-def _run(dialect: Dialect, connection: Connection, cursor: Any, spelt: _Spelt, *facts: Facts) -> None:
-    """Once for each set of facts; of several the driver makes one trip."""
-    many = len(facts) > 1
-    values = [spelt.values(some) for some in facts] if many else spelt.values(*facts)
+def say(session: Session, text: str) -> None:
+    """A statement without facts or rows, such as BEGIN; raises DBAPIError as SQLAlchemy does."""
+    _run(*_driver(session), text, ())
+
+
+def _run(dialect: Dialect, connection: Connection, cursor: Any, text: str, values: Any, many: bool = False) -> None:
     if hear := connection.engine.dispatch.before_cursor_execute:
-        hear(connection, cursor, spelt.text, values, None, many)  # as SQLAlchemy tells its listeners
+        hear(connection, cursor, text, values, None, many)  # as SQLAlchemy tells its listeners
     try:
-        (cursor.executemany if many else cursor.execute)(spelt.text, values)
+        (cursor.executemany if many else cursor.execute)(text, values)
     except dialect.loaded_dbapi.Error as error:
         if dialect.is_disconnect(error, cursor.connection, cursor):
             # The others of the pool are as dead as this one: the next request opens its own.
             connection.invalidate(error)
             connection.engine.dispose()
-        raise DBAPIError.instance(spelt.text, facts, error, dialect.loaded_dbapi.Error, dialect=dialect) from error
+        raise DBAPIError.instance(text, values, error, dialect.loaded_dbapi.Error, dialect=dialect) from error

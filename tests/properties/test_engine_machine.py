@@ -35,7 +35,7 @@ from sharebank.accounts.actor import Actor
 from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.core import clock
-from sharebank.core.db import GUARD_MARK, PG_EXCLUSION, WRITING, db, transaction
+from sharebank.core.db import BEGIN, GUARD_MARK, PG_EXCLUSION, db, transaction
 from sharebank.core.errors import NotAllowed, NotFound, Refused
 from sharebank.core.period import Period
 from sharebank.lending.terms import write_terms
@@ -238,9 +238,10 @@ class EngineMachine(RuleBasedStateMachine):
     def write(self, statement: str, **values: Any) -> bool:
         """Does the database let it through?"""
         db.session().rollback()
-        engine = db.engine.execution_options(**WRITING[db.engine.dialect.name])
         try:
-            with engine.begin() as connection:
+            with db.engine.begin() as connection:
+                connection.connection.rollback()
+                connection.exec_driver_sql(BEGIN[connection.dialect.name])
                 connection.execute(text(statement), values)
         except DBAPIError as error:
             if GUARD_MARK in str(error.orig) or getattr(error.orig, "sqlstate", None) == PG_EXCLUSION:
