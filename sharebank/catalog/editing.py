@@ -111,6 +111,18 @@ def change(session: Session, actor: Actor, code: str, values: Mapping[str, Any],
     return resource
 
 
+def restock(session: Session, actor: Actor, code: str, units: int) -> Resource:
+    """So many more there are, or fewer, by somebody who holds the thing's calendar; raises NotAllowed, StillBooked."""
+    resource = editable(session, actor, code)
+    session.refresh(resource, ["quantity"])
+    resource.quantity += units
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise StillBooked("units") from error
+    return resource
+
+
 def put_in_service(session: Session, actor: Actor, code: str) -> Resource:
     """Let a thing be lent again."""
     resource = editable(session, actor, code)

@@ -18,10 +18,9 @@ from sharebank.catalog.fields import AttributesField, EurosField, HundredthsFiel
 from sharebank.catalog.models import Photo, Resource, RuleSet
 from sharebank.catalog.rules import FAMILIES, NoPhoto
 from sharebank.catalog.service import Wish
-from sharebank.catalog.wording import name as rule_set_name
 from sharebank.core import web
 from sharebank.core.errors import Refused
-from sharebank.core.texts import gettext
+from sharebank.core.texts import gettext, name_words
 from sharebank.core.texts import lazy_gettext as _
 
 MANY = 1_000_000
@@ -134,7 +133,7 @@ class ResourceForm(FlaskForm):  # type: ignore[misc]
             del form.code
             if sent is None:
                 form.seen.data = editing.mark(resource)
-        form.rule_set_id.choices = [SelectChoice(str(rules.id), rule_set_name(rules.name)) for rules in rule_sets]
+        form.rule_set_id.choices = [SelectChoice(str(rules.id), name_words(rules.name)) for rules in rule_sets]
         return form
 
     def values(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sharebank.catalog.views import Page, bp
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import ChangedMeanwhile, Refused
 from sharebank.core.texts import gettext as _
+from sharebank.core.texts import name_words
 from sharebank.lending.kinds import KINDS
 from sharebank.lending.terms import write_terms
 
@@ -53,7 +54,7 @@ def new_rule_set() -> Page:
             form.buffer_before_min.data = form.buffer_after_min.data = 0
     status, kept = _worked(form, _create)
     if kept:
-        said = _("The rules “%(name)s” are there. Give them to a resource on its page.", name=wording.name(kept))
+        said = _("The rules “%(name)s” are there. Give them to a resource on its page.", name=name_words(kept))
         flash(said, "success")
         return redirect(url_for("catalog.rule_set", rules=kept), 303)
     return _page(form, None, status)
@@ -91,7 +92,7 @@ def delete_rule_set(rules: str) -> Page:
     """Forget a rule set nothing is lent by."""
     with transaction() as session:
         rule_sets.delete(session, me(), rules)
-    flash(_("The rules “%(name)s” are gone.", name=wording.name(rules)), "success")
+    flash(_("The rules “%(name)s” are gone.", name=name_words(rules)), "success")
     return redirect(url_for("catalog.rule_set_list"), 303)
 
 

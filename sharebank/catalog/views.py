@@ -23,6 +23,7 @@ from sharebank.core.errors import Refused
 from sharebank.core.period import to_local
 from sharebank.core.server import LARGEST_BODY
 from sharebank.core.texts import gettext as _
+from sharebank.core.texts import name_words
 from sharebank.core.web import public
 
 bp = Blueprint("catalog", __name__)
@@ -35,7 +36,7 @@ FOR_EVER = "private, max-age=31536000, immutable"
 
 @bp.app_context_processor
 def _words() -> dict[str, Any]:
-    return {"amount": wording.amount, "rule_set_name": wording.name}
+    return {"amount": wording.amount, "rule_set_name": name_words}
 
 
 @bp.url_value_preprocessor

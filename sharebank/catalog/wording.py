@@ -56,12 +56,6 @@ def out_since(resource: Resource) -> date | None:
         return None
 
 
-def name(stored: str) -> str:
-    """`salle_standard` as people read it: Salle standard."""
-    words = stored.replace("_", " ")
-    return words[:1].upper() + words[1:]
-
-
 def rules(terms: Terms, before: int = 0, after: int = 0, deposit_cents: int | None = None) -> list[tuple[str, str]]:
     """What a rule set says, label and words: the minutes around a loan, and a thing's own deposit, with it."""
     said = [(_(label), _first_up(web.say(sentence))) for label, sentence in words(terms)]

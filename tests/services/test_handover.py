@@ -18,14 +18,24 @@ from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound
 from sharebank.notifications.models import Letter
 from sharebank.reservations import desk
-from sharebank.reservations.handover import handover, handover_damage, handover_photos, handover_reminders
+from sharebank.reservations.handover import (
+    handover,
+    handover_damage,
+    handover_desk,
+    handover_photos,
+    handover_reminders,
+)
 from sharebank.reservations.handover.handover import Meeting
-from sharebank.reservations.handover.handover_damage import LoansInTheWay, NotAllOfIt, OverBeforeItBegins, Repair
+from sharebank.reservations.handover.handover_damage import LoansInTheWay, NotAllOfIt
+from sharebank.reservations.handover.handover_hits import OverBeforeItBegins, Repair
 from sharebank.reservations.handover.handover_models import HandoverLine, HandoverPhoto
 from sharebank.reservations.handover.handover_rules import (
+    BackAndMissing,
     Found,
+    MoreThanBack,
     MoreThanBooked,
     MoreThanOut,
+    MoreThanWentOut,
     NothingHandedOver,
     OdometerWentBack,
     TooManyPhotos,
@@ -195,6 +205,47 @@ def test_nothing_impossible_is_written_down(plates: str, hand: Callable[..., Any
     assert len(handover.meetings(db.session(), loan(bus.ref).id)) == 1
 
 
+def test_numbers_of_a_return_that_contradict_each_other(plates: str, hand: Callable[..., Any], book: Book) -> None:
+    """Units of a pool are back or missing; of a set, of a room, of counted pieces, there is more to say."""
+    hand(STAFF_STN, "collect", plates)
+    for found, refusal, where in (
+        (Found(60, missing=1), BackAndMissing, "quantity"),
+        (Found(0, missing=61), BackAndMissing, "quantity"),
+        (Found(40, broken=41), MoreThanBack, "broken"),
+        (Found(40, dirty=41), MoreThanBack, "dirty"),
+        (Found(60, gone=61), MoreThanWentOut, "gone"),
+    ):
+        with pytest.raises(refusal) as refused:
+            hand(STAFF_STN, "return", plates, STN_K03=found)
+        assert refused.value.field == f"{PLATES}-{where}"
+    assert len(handover.meetings(db.session(), loan(plates).id)) == 1
+    hand(STAFF_STN, "return", plates, STN_K03=Found(40, missing=2, broken=40, dirty=40))
+    with pytest.raises(BackAndMissing):  # eighteen are out still
+        hand(STAFF_STN, "return", plates, STN_K03=Found(17, missing=2))
+    # What went missing at the first return is gone as well.
+    hand(STAFF_STN, "return", plates, STN_K03=Found(17, missing=1, broken=1, gone=4))
+    assert loan(plates).status == "returned"
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [({"pieces": 240}, {}), ({}, {"pieces": 236}), ({"pieces": 240}, {"pieces": 236})],
+)
+def test_pieces_of_sets_are_counted_beside_the_sets(
+    plates: str, hand: Callable[..., Any], before: dict[str, int], now: dict[str, int]
+) -> None:
+    hand(STAFF_STN, "collect", plates, STN_K03=Found(60, facts=before))
+    hand(STAFF_STN, "return", plates, STN_K03=Found(60, missing=4, broken=80, facts=now))
+    assert loan(plates).status == "returned"
+
+
+def test_of_a_single_thing_parts_are_missing_or_broken(book: Book, hand: Callable[..., Any]) -> None:
+    [room] = book(STAFF, WEEK, {ROOM: 1})
+    hand(STAFF, "collect", room.ref)
+    hand(STAFF, "return", room.ref, MCNG_R01=Found(1, missing=3, broken=2))
+    assert loan(room.ref).status == "returned"
+
+
 # -- photos --------------------------------------------------------------------------------------------
 
 
@@ -236,7 +287,7 @@ def test_photos_are_made_anew_and_shown_to_the_two_parties(plates: str, hand: Ca
 def keep_in(actor: Who) -> Callable[..., str | None]:
     def act(who: str, repair: Repair, *confirmed: str) -> str | None:
         with transaction() as session:
-            return handover_damage.keep_in(session, actor(who), repair, confirmed, clock.now(), world.PARIS)
+            return handover_damage.keep_in(session, actor(who), repair, confirmed, clock.now(), world.PARIS).closure
 
     return act
 
@@ -325,16 +376,12 @@ def test_said_at_the_return_it_is_done_at_once_or_waits_for_a_yes(
         if in_the_way:
             book(MEMBER, at(23, "10:00", "18:00", month=12), {BUS: 1})
         broken = Found(1, broken=1, note="Pare-brise fendu", out=True, out_until=until)
-        with transaction() as session:
-            who = actor(STAFF)
-            said = meeting(MCNG_V01=broken)
-            record = handover.take_back(session, who, done.ref, said, (), clock.now(), world.PARIS)
-            waiting = handover_damage.keep_in_at_once(session, who, record, clock.now(), world.PARIS)
-        assert waiting == ([BUS] if in_the_way else [])
+        waiting = handover_desk.take_back(actor(STAFF), done.ref, meeting(MCNG_V01=broken))
+        assert [one.code for one in waiting] == ([BUS] if in_the_way else [])
         pending = handover_damage.pending(db.session(), loan(done.ref).id)
         assert [line.note for line in pending] == (["Pare-brise fendu"] if in_the_way else [])
     asked = handover_damage.asked_for(db.session(), loan(done.ref).id, BUS)
-    assert asked == Repair(BUS, 1, date(2026, 12, 24), "Pare-brise fendu")
+    assert asked == Repair(BUS, 1, date(2026, 12, 24), "Pare-brise fendu", loan_id=loan(done.ref).id)
     closures = db.session().scalars(select(Reservation).where(Reservation.kind == "closure")).all()
     assert [closure.purpose for closure in closures] == ["Pare-brise fendu"]
     assert db.session().scalars(select(HandoverLine.out)).all().count(True) == 1

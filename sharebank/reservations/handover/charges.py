@@ -22,7 +22,7 @@ from sharebank.lending.terms import Terms, read_terms
 from sharebank.notifications.service import post, withdraw
 from sharebank.reservations import cancelling
 from sharebank.reservations.handover import handover
-from sharebank.reservations.handover.handover_models import Charge
+from sharebank.reservations.handover.handover_models import Charge, HandoverLine
 from sharebank.reservations.handover.handover_rules import Found, record
 from sharebank.reservations.lifecycle import about, facts_of, held
 from sharebank.reservations.models import Reservation
@@ -31,7 +31,10 @@ from sharebank.reservations.states import ReasonMissing, WrongState
 MOST_FAULT_DAYS = 90
 FAULT_DAYS = 8
 """How long after the return a fault may still be charged where the rules say nothing."""
+MOST_WORDS = 300
+"""Letters of what somebody says of a fault."""
 NOTICED = N_("Noticed afterwards: %(words)s")
+FOUND = N_("Noticed at the return: %(words)s")
 
 
 class TooLateToCharge(Refused):
@@ -137,8 +140,13 @@ def _of_one(terms: Terms, seen: Record, quote: Quote | None, once: set[tuple[str
 # -- staff ------------------------------------------------------------------------------------------
 
 
-def add(session: Session, actor: Actor, ref: str, cents: int, words: str, now: datetime) -> Charge:
-    """Charge a fault noticed late; raises NotFound, NotAllowed, WrongState, ReasonMissing, TooLateToCharge."""
+def add(
+    session: Session, actor: Actor, ref: str, cents: int, words: str, now: datetime, line: HandoverLine | None = None
+) -> Charge:
+    """Charge a fault noticed late, or one that a `line` of this loan's return tells.
+
+    Raises NotFound, NotAllowed, WrongState, ReasonMissing, TooLateToCharge.
+    """
     loan = held(session, actor, ref, "return")
     if loan.status != "returned":
         raise WrongState(state=loan.status)
@@ -150,10 +158,11 @@ def add(session: Session, actor: Actor, ref: str, cents: int, words: str, now: d
         raise TooLateToCharge("words", days=days, until=returned + timedelta(days=days))
     charge = Charge(
         reservation_id=loan.id,
+        handover_id=line.handover_id if line else None,
         kind="damage",
         cents=cents,
-        sentence=NOTICED,
-        facts={"words": words.strip()},
+        sentence=FOUND if line else NOTICED,
+        facts={"words": words.strip()} | ({"thing": line.resource.name} if line else {}),
         at=now,
         user_id=actor.user_id,
     )

@@ -18,9 +18,11 @@ from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource
 from sharebank.catalog.photos import Picture
 from sharebank.core.errors import NotFound
+from sharebank.insurance import drivers as register
 from sharebank.lending.terms import read_terms
 from sharebank.notifications.service import post
 from sharebank.reservations import lifecycle
+from sharebank.reservations.handover.handover_items import sort
 from sharebank.reservations.handover.handover_models import Handover, HandoverLine
 from sharebank.reservations.handover.handover_photos import keep_photos
 from sharebank.reservations.handover.handover_rules import (
@@ -28,7 +30,6 @@ from sharebank.reservations.handover.handover_rules import (
     NothingHandedOver,
     check_collect,
     check_return,
-    sort,
     still_out,
     summed,
 )
@@ -36,6 +37,7 @@ from sharebank.reservations.models import Reservation, ReservationLine
 from sharebank.reservations.reading import LoanRow, loan_of_ref
 from sharebank.reservations.states import WrongState
 
+SAID = ("quantity", "missing", "broken", "dirty", "note", "out", "out_until", "gone")
 ACTS = {"approved": "collect", "collected": "return"}
 """What comes next in a state."""
 
@@ -61,14 +63,17 @@ class SheetLine:
     code: str
     name: str
     kind: str
-    """A key of `handover_rules.ITEMS`."""
+    """A key of `handover_items.ITEMS`."""
     quantity: int
     """Booked, or still out."""
     back: bool
     before: Mapping[str, Any]
     """What was written down when it went out."""
+    pool: bool
     pieces: tuple[str, ...] = ()
     """Those that its rules price by name."""
+    drivers: tuple[str, ...] = ()
+    """Who was named to drive it, where it is about to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ def sheet(session: Session, actor: Actor, ref: str) -> Sheet:
     act = ACTS.get(loan.status)
     done = meetings(session, loan.id)
     before = went_out(done)
+    drivers = _drivers(session, loan) if act == "collect" else ()
     query = select(ReservationLine).where(ReservationLine.reservation_id == loan.id).order_by(ReservationLine.id)
     lines = [
         SheetLine(
@@ -104,17 +110,31 @@ def sheet(session: Session, actor: Actor, ref: str) -> Sheet:
             line.quantity,
             line.back,
             before[line.resource_id].facts if line.resource_id in before else {},
+            is_pool(line.resource),
             named_pieces(line.resource),
+            drivers if line.resource.kind == "vehicle" and line.resource.plate else (),
         )
         for line in session.scalars(query.options(joinedload(ReservationLine.resource).joinedload(Resource.rule_set)))
     ]
     return Sheet(loan, act if act and may_loan(actor, act, loan) else None, tuple(lines), done)
 
 
+def _drivers(session: Session, loan: LoanRow) -> tuple[str, ...]:
+    """Whom the loan names to drive: those of the register first."""
+    ids = loan.details.get("drivers", ())
+    seen = [one.name for one in register.known(session, loan.borrower_id) if one.id in ids] if ids else []
+    return tuple(dict.fromkeys([*seen, *loan.details.get("named", ())]))
+
+
 def named_pieces(thing: Resource) -> tuple[str, ...]:
     """The pieces that the rules of a thing price by name."""
     rule = read_terms(thing.rule_set.name, thing.rule_set.terms).get("charges") or {}
     return tuple(row["name"] for row in rule.get("pieces", ()))
+
+
+def is_pool(thing: Resource) -> bool:
+    """Are there several, one like the other? Of one thing, or of things priced by the piece, pieces are counted."""
+    return thing.kind == "equipment" and thing.quantity > 1 and not named_pieces(thing)
 
 
 def meetings(session: Session, loan_id: int) -> tuple[Handover, ...]:
@@ -134,9 +154,12 @@ def came_back(done: Sequence[Handover]) -> dict[int, Found]:
     parts: dict[int, list[Found]] = {}
     for meeting in done:
         for line in meeting.lines if meeting.kind == "return" else ():
-            part = Found(line.quantity, line.missing, line.broken, line.dirty, line.note, line.facts)
-            parts.setdefault(line.resource_id, []).append(part)
+            parts.setdefault(line.resource_id, []).append(_as_found(line))
     return {resource_id: summed(found) for resource_id, found in parts.items()}
+
+
+def _as_found(line: HandoverLine) -> Found:
+    return Found(line.quantity, line.missing, line.broken, line.dirty, line.note, line.facts)
 
 
 # -- the two acts -------------------------------------------------------------------------------------
@@ -166,24 +189,19 @@ def collect(
 
 
 def take_back(
-    session: Session,
-    actor: Actor,
-    ref: str,
-    meeting: Meeting,
-    pictures: Sequence[Picture],
-    now: datetime,
-    tz: ZoneInfo,
+    session: Session, actor: Actor, ref: str, meeting: Meeting, pictures: Sequence[Picture], now: datetime, tz: ZoneInfo
 ) -> Handover:
     """Take things back, all or some: what came back is free for others at once, the rest stays out.
 
-    The loan ends when nothing is out any more. Raises what lifecycle.change does, MoreThanOut, OdometerWentBack.
+    The loan ends when nothing is out any more. Raises what lifecycle.change does, and what check_return does.
     """
     loan = _held(session, actor, ref, "return")
     before = went_out(meetings(session, loan.id))
     found = {line: _found(meeting, line) for line in loan.lines if not line.back}
     for line, one in found.items():
-        facts = before[line.resource_id].facts if line.resource_id in before else {}
-        check_return(line.resource.name, line.resource.code, line.quantity, facts, one)
+        went = _as_found(before[line.resource_id]) if line.resource_id in before else Found(line.quantity)
+        thing = line.resource
+        check_return(thing.name, thing.code, line.quantity, went, one, pool=is_pool(thing))
     if not any(one.quantity or one.missing for one in found.values()):
         raise NothingHandedOver("borrower_name")
     record = _write(session, actor, loan, "return", meeting, found, pictures, now)
@@ -222,21 +240,12 @@ def _write(
     pictures: Sequence[Picture],
     now: datetime,
 ) -> Handover:
-    record = Handover(
-        reservation_id=loan.id,
-        kind=kind,
-        at=now,
-        user_id=actor.user_id,
-        staff_name=meeting.staff_name,
-        borrower_name=meeting.borrower_name,
-        notes=meeting.notes,
-    )
+    record = Handover(reservation_id=loan.id, kind=kind, at=now, user_id=actor.user_id, notes=meeting.notes)
+    record.staff_name, record.borrower_name = meeting.staff_name, meeting.borrower_name
     for line, one in found.items():
-        counted = {name: getattr(one, name) for name in ("quantity", "missing", "broken", "dirty", "note")}
+        said = {name: getattr(one, name) for name in SAID}
         kept = {name: value for name, value in (one.facts or {}).items() if value not in (None, "")}
-        record.lines.append(
-            HandoverLine(resource_id=line.resource_id, facts=kept, out=one.out, out_until=one.out_until, **counted)
-        )
+        record.lines.append(HandoverLine(resource_id=line.resource_id, facts=kept, **said))
     keep_photos(record, pictures, now)
     session.add(record)
     session.flush()

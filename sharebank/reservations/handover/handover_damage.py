@@ -1,35 +1,43 @@
-"""A damaged thing stays in: a closure, or out of service until further notice; who counts on it is told."""
+"""What is damaged stays in, what is gone leaves the stock; who counts on it is shown first, then told."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, joinedload
 
-from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_house, require
 from sharebank.catalog import editing
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
 from sharebank.core.errors import N_, NotFound, Refused
-from sharebank.core.period import Period, to_local, to_utc
-from sharebank.notifications.service import post, withdraw
-from sharebank.reservations import booking, lifecycle
-from sharebank.reservations.availability import hold_of, ways_out
+from sharebank.core.period import Period, to_local
+from sharebank.reservations import booking
 from sharebank.reservations.booking import Ask
+from sharebank.reservations.handover import handover
+from sharebank.reservations.handover import handover_stock as stock
+from sharebank.reservations.handover.handover_hits import (
+    Hit,
+    OverBeforeItBegins,
+    Repair,
+    lock,
+    promised,
+    span,
+    take,
+    those_hit,
+)
 from sharebank.reservations.handover.handover_models import Handover, HandoverLine
-from sharebank.reservations.handover.handover_rules import Promise, free_from, squeezed
-from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
-from sharebank.reservations.rules import BadQuantity, Conflict, NotEnough
+from sharebank.reservations.handover.handover_rules import free_from
+from sharebank.reservations.rules import BadQuantity, NotEnough
 from sharebank.reservations.states import ReasonMissing
 
-FAR = timedelta(days=3650)
+MOST_WHY = 200
 
 
 class LoansInTheWay(Refused):
@@ -40,11 +48,11 @@ class LoansInTheWay(Refused):
     sentence = N_("These loans count on it. Confirm, and their borrowers are told, with what else is free.")
 
 
-class OverBeforeItBegins(Refused):
-    """The last day is past, or the thing is out with somebody until then."""
+class StillOut(Refused):
+    """More is with borrowers than would be left: what came back is to be written down first."""
 
-    code = "closure_too_short"
-    sentence = N_("Choose a later day: it would be over before it begins.")
+    code = "still_out"
+    sentence = N_("%(out)s are with borrowers at once: first write down what came back.")
 
 
 class NotAllOfIt(Refused):
@@ -54,46 +62,68 @@ class NotAllOfIt(Refused):
     sentence = N_("Choose the last day: only all %(quantity)s together can be out of service until further notice.")
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What stays in: so many units of a thing, until the end of a day (none: until further notice), and why."""
+class Kept(NamedTuple):
+    """What was done: so many units left the stock, or it is out of service, perhaps by a closure."""
 
-    code: str
-    units: int
-    until: date | None
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A loan that would keep `left` of the units it has now."""
-
-    loan: Reservation
-    had: int
-    left: int
-
-    @property
-    def ends(self) -> bool:
-        """Is there nothing left of the whole loan?"""
-        return self.left == 0 and len(self.loan.lines) == 1
+    fewer: int = 0
+    closure: str | None = None
 
 
 def hits(session: Session, repair: Repair, now: datetime, tz: ZoneInfo) -> list[Hit]:
     """Which loans it takes something from, earliest first."""
     thing = _thing(session, repair.code)
-    return _hits(session, thing, _promises(session, thing, _span(repair, now, tz)), repair.units)
+    found = those_hit(session, thing, promised(session, thing, repair, span(repair, now, tz)), repair)
+    return [hit for hit in found if hit.loan.kind == "loan"]
 
 
 def keep_in(
     session: Session, actor: Actor, repair: Repair, confirmed: Collection[str], now: datetime, tz: ZoneInfo
-) -> str | None:
-    """Take units out of service; returns the closure's reference, if it is one.
+) -> Kept:
+    """Take units out of service, or off the stock.
 
     Loans in the way must be among those `confirmed` (references): each loses the units, or ends when nothing is left
-    of it, in this transaction, and whoever asked reads so, with what else is free. Raises NotAllowed, BadQuantity,
-    NotEnough, ReasonMissing, NotAllOfIt, OverBeforeItBegins, LoansInTheWay.
+    of it, in this transaction, and whoever asked reads so, with what else is free. A closure of more than is left
+    closes what is left. Raises NotAllowed, BadQuantity, NotEnough, ReasonMissing, NotAllOfIt, OverBeforeItBegins,
+    StillOut, MoreThanWentOut, LoansInTheWay, StillBooked.
     """
-    thing = _thing(session, repair.code)
+    thing, said = _thing(session, repair.code), repair
+    repair = _possible(actor, thing, said)
+    over = span(repair, now, tz)
+    found = those_hit(session, thing, promised(session, thing, repair, over), repair)
+    # Nobody is asked about a closure.
+    seen = {*confirmed, *(hit.loan.ref for hit in found if hit.loan.kind == "closure")}
+    _check_seen(found, seen)
+    # The loans first, then the calendar: in the order every change of a loan takes them.
+    lock(session, [hit.loan for hit in found])
+    [thing] = catalog.lock_calendars(session, [thing])
+    repair = _possible(actor, thing, said)
+    promises = promised(session, thing, repair, over)
+    found = those_hit(session, thing, promises, repair)
+    if repair.gone and (held := stock.out(session, thing.id)) > thing.quantity - repair.units:
+        raise StillOut("units", out=held)
+    if repair.gone and repair.loan_id is not None:
+        stock.check_taken(session, thing, repair.units, repair.loan_id)
+    _check_seen(found, seen)
+    for hit in found:
+        take(session, actor, thing, hit, repair, now, tz)
+    kept = Kept()
+    if repair.gone:
+        kept = Kept(fewer=repair.units)
+        stock.change(session, actor, thing, -repair.units, repair.why.strip(), now, repair.loan_id)
+    elif repair.until is None:
+        editing.take_out_of_service(session, actor, thing.code, repair.why.strip(), to_local(now, tz).date())
+    else:
+        start = free_from(promises, thing.quantity - repair.units, over.start, over.end)
+        if start >= over.end:
+            raise OverBeforeItBegins("until")
+        ask = Ask("", repair.why.strip(), Period(start, over.end), {thing.code: repair.units})
+        kept = Kept(closure=booking.close(session, actor, ask, now, tz)[0].ref)
+    _done(session, thing, said)
+    return kept
+
+
+def _possible(actor: Actor, thing: Thing, repair: Repair) -> Repair:
+    """What is asked for, as it can be done: a thing of which nothing would be left goes out of service."""
     require(may_house(actor, "close", thing.house_id))
     if not repair.why.strip():
         raise ReasonMissing("why")
@@ -101,64 +131,63 @@ def keep_in(
         raise BadQuantity("units", thing=thing.name)
     if repair.units > thing.quantity:
         raise NotEnough("units", quantity=thing.quantity, wanted=repair.units)
-    if repair.until is None and repair.units < thing.quantity:
+    if repair.until is None and not repair.gone and repair.units < thing.quantity:
         raise NotAllOfIt("until", quantity=thing.quantity)
-    span = _span(repair, now, tz)
-    found = _hits(session, thing, _promises(session, thing, span), repair.units)
-    # The loans first, then the calendar: in the order every change of a loan takes them.
-    _lock(session, [hit.loan for hit in found])
-    [thing] = catalog.lock_calendars(session, [thing])
-    promises = _promises(session, thing, span)
-    found = _hits(session, thing, promises, repair.units)
-    if not {hit.loan.ref for hit in found} <= set(confirmed):
+    return replace(repair, gone=repair.gone and repair.units < thing.quantity)
+
+
+def _check_seen(found: Sequence[Hit], seen: Collection[str]) -> None:
+    if any(hit.loan.ref not in seen for hit in found):
         raise LoansInTheWay("confirmed")
-    for hit in found:
-        _take(session, actor, thing, hit, repair, now, tz)
-    closure = None
-    if repair.until is None:
-        editing.take_out_of_service(session, actor, thing.code, repair.why.strip(), to_local(now, tz).date())
+
+
+def _done(session: Session, thing: Thing, said: Repair) -> None:
+    """What was said of it at its return no longer waits."""
+    lines = update(HandoverLine).where(HandoverLine.resource_id == thing.id)
+    if said.gone:
+        of_loan = select(Handover.id).where(Handover.reservation_id == said.loan_id)
+        lines = lines.where(HandoverLine.gone > 0, HandoverLine.handover_id.in_(of_loan)).values(gone=0)
     else:
-        start = free_from(promises, thing.quantity - repair.units, span.start, span.end)
-        if start >= span.end:
-            raise OverBeforeItBegins("until")
-        ask = Ask("", repair.why.strip(), Period(start, span.end), {thing.code: repair.units})
-        closure = booking.close(session, actor, ask, now, tz)[0].ref
-    session.execute(
-        update(HandoverLine)
-        .where(HandoverLine.resource_id == thing.id, HandoverLine.out)
-        .values(out=False)
-        .execution_options(synchronize_session=False)
-    )
-    return closure
+        lines = lines.where(HandoverLine.out).values(out=False)
+    session.execute(lines.execution_options(synchronize_session=False))
 
 
-def keep_in_at_once(session: Session, actor: Actor, record: Handover, now: datetime, tz: ZoneInfo) -> list[str]:
-    """Take what was found damaged out of service where nothing is in its way; returns the codes that must wait."""
-    waiting = []
-    for line in record.lines:
-        if line.out:
-            try:
-                keep_in(session, actor, _of_line(line), (), now, tz)
-            except Refused:  # nothing was written yet: staff see why on a page of its own
-                waiting.append(line.resource.code)
-    return waiting
+def said_at(session: Session, record: Handover) -> list[Repair]:
+    """What was said at a return of what is damaged or gone, in the order it is done."""
+    return _of_lines(session, record.lines, record.reservation_id)
 
 
-def asked_for(session: Session, loan_id: int, code: str) -> Repair:
-    """What was said of a thing when it came back."""
-    found = next((line for line in pending(session, loan_id) if line.resource.code == code), None)
-    return _of_line(found) if found else Repair(code, 1, None, "")
+def asked_for(session: Session, loan_id: int, code: str, gone: bool = False) -> Repair:
+    """What was said of a thing when it came back, of being kept in or of being gone; else what was missing."""
+    said, thing = _of_lines(session, pending(session, loan_id), loan_id), _thing(session, code)
+    found = (one for one in said if (one.code, one.gone) == (code, gone))
+    units = min(max(1, stock.missing(session, loan_id, thing) if gone else 1), thing.quantity)
+    return next(found, Repair(code, units, None, "", gone, loan_id))
 
 
 def pending(session: Session, loan_id: int) -> Sequence[HandoverLine]:
-    """Things of a loan that are to be taken out of service and are not yet."""
-    query = select(HandoverLine).join(Handover).where(Handover.reservation_id == loan_id, HandoverLine.out)
+    """Things of a loan that are to be taken out of service, or off the stock, and are not yet."""
+    query = select(HandoverLine).join(Handover).where(Handover.reservation_id == loan_id)
+    query = query.where(HandoverLine.out | (HandoverLine.gone > 0))
     return session.scalars(query.options(joinedload(HandoverLine.resource)).order_by(HandoverLine.id)).all()
 
 
-def _of_line(line: HandoverLine) -> Repair:
-    units = min(max(1, line.broken), line.resource.quantity)
-    return Repair(line.resource.code, units, line.out_until, line.note)
+def _of_lines(session: Session, lines: Sequence[HandoverLine], loan_id: int) -> list[Repair]:
+    out = handover.went_out(handover.meetings(session, loan_id))
+    return [repair for line in lines for repair in _of_line(line, loan_id, stock.in_units(line, out))]
+
+
+def _of_line(line: HandoverLine, loan_id: int, in_units: bool) -> Iterator[Repair]:
+    """What is gone first; what is missing is gone before what is broken, of which the rest stays in.
+
+    Broken pieces are no units: one stays in, unless staff say more.
+    """
+    code, most = line.resource.code, line.resource.quantity
+    if line.gone:
+        yield Repair(code, line.gone, None, line.note[:MOST_WHY], gone=True, loan_id=loan_id)
+    if line.out:
+        units = line.broken - max(0, line.gone - line.missing) if in_units else 1
+        yield Repair(code, min(max(1, units), most), line.out_until, line.note[:MOST_WHY], loan_id=loan_id)
 
 
 def _thing(session: Session, code: str) -> Thing:
@@ -166,99 +195,3 @@ def _thing(session: Session, code: str) -> Thing:
     if code not in found:
         raise NotFound
     return found[code]
-
-
-def _span(repair: Repair, now: datetime, tz: ZoneInfo) -> Period:
-    """From now to the end of the last day; raises OverBeforeItBegins."""
-    start = now.replace(microsecond=0)
-    if repair.until is None:
-        return Period(start, start + FAR)
-    end = to_utc(datetime.combine(repair.until, time()) + timedelta(days=1), tz)
-    if end <= start:
-        raise OverBeforeItBegins("until")
-    return Period(start, end)
-
-
-def _promises(session: Session, thing: Thing, span: Period) -> list[Promise]:
-    line = ReservationLine
-    query = (
-        select(line.reservation_id, line.starts_at, line.ends_at, line.quantity, Reservation)
-        .join(Reservation, Reservation.id == line.reservation_id)
-        .where(
-            line.resource_id == thing.id,
-            line.holds,
-            line.starts_at < span.end,
-            line.ends_at > span.start,
-            line.starts_at > span.start - timedelta(seconds=thing.longest_hold + 1),
-        )
-        .execution_options(populate_existing=True)
-    )
-    return [
-        # A closure stays as it is: what is closed already is in nobody's way.
-        Promise(key, Period(start, end), units, loan.status == "collected" or loan.kind == "closure", loan.created_at)
-        for key, start, end, units, loan in session.execute(query)
-    ]
-
-
-def _hits(session: Session, thing: Thing, promises: Sequence[Promise], units: int) -> list[Hit]:
-    left = squeezed(promises, thing.quantity - units)
-    had = {promise.loan_id: promise.quantity for promise in promises}
-    query = select(Reservation).where(Reservation.id.in_(left)).order_by(Reservation.starts_at, Reservation.id)
-    loans = session.scalars(query.options(joinedload(Reservation.borrower))) if left else ()
-    return [Hit(loan, had[loan.id], left[loan.id]) for loan in loans]
-
-
-def _lock(session: Session, loans: Sequence[Reservation]) -> None:
-    ids = sorted(loan.id for loan in loans)
-    query = select(Reservation).where(Reservation.id.in_(ids)).order_by(Reservation.id).with_for_update()
-    session.scalars(query.execution_options(populate_existing=True)).all()
-
-
-def _take(session: Session, actor: Actor, thing: Thing, hit: Hit, repair: Repair, now: datetime, tz: ZoneInfo) -> None:
-    """Take the units from one loan, and tell whoever asked."""
-    loan = hit.loan
-    facts = lifecycle.facts_of(loan) | {
-        "thing": thing.name,
-        "had": hit.had,
-        "left": hit.left,
-        "ended": hit.ends,
-        "why": repair.why.strip(),
-        "ways": _ways(session, thing, hit, now, tz),
-    }
-    if repair.until:
-        facts["until_at"] = _span(repair, now, tz).end.isoformat()
-    if hit.ends:
-        lifecycle.settle(session, actor, loan, "recall" if loan.status == "approved" else "decline", repair.why, now)
-        # One letter says it all, with what else is free; the plain one need not leave.
-        withdraw(session, lifecycle.about(loan))
-    else:
-        line = next(line for line in loan.lines if line.resource_id == thing.id)
-        if hit.left:
-            line.quantity = hit.left
-        else:
-            loan.lines.remove(line)
-        said = f"{thing.name} : {hit.had} → {hit.left} – {repair.why.strip()}"
-        loan.events.append(ReservationEvent(at=now, user_id=actor.user_id, status=loan.status, why=said))
-        session.flush()
-    session.refresh(loan, ["revision"])
-    facts |= {
-        name: value for name, value in lifecycle.facts_of(loan).items() if name in ("revision", "status", "things")
-    }
-    stage = f"out:{thing.code}:{now:%Y%m%d%H%M%S}"
-    post(session, f"{lifecycle.about(loan)}{stage}", "loan_hit", [directory.reader(loan.user)], facts, now)
-
-
-def _ways(session: Session, thing: Thing, hit: Hit, now: datetime, tz: ZoneInfo) -> list[dict[str, Any]]:
-    """The like elsewhere at the same time, as links of a letter want it; another time is not what it was for."""
-    loan = hit.loan
-    period = Period(loan.starts_at, loan.ends_at)
-    barred = Conflict(thing.code, thing.name, hit.had - hit.left, thing.quantity, 0, hold_of(thing, period))
-    first, last = to_local(period.start, tz), to_local(period.end, tz)
-    when = {"day": first.date().isoformat(), "start": f"{first:%H:%M}", "end": f"{last:%H:%M}"}
-    if last.date() != first.date():
-        when["last_day"] = last.date().isoformat()
-    return [
-        {"thing": way.thing, "house": way.house, "pick": f"{way.resource}:{way.quantity}", "when": when}
-        for way in ways_out(session, barred, period, now, tz)
-        if way.kind == "elsewhere"
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -25,14 +25,19 @@ from sharebank.catalog import photos as darkroom
 from sharebank.catalog.fields import EurosField, NumberField, one_line
 from sharebank.core import web
 from sharebank.core.errors import Refused
+from sharebank.core.forms import Plain
 from sharebank.core.texts import lazy_gettext as _
 from sharebank.reservations.forms import PeriodFields
+from sharebank.reservations.handover.charges import MOST_WORDS
 from sharebank.reservations.handover.handover import Meeting, SheetLine
-from sharebank.reservations.handover.handover_rules import CHOICES, LOST, MOST, MOST_KM, Found, Item, items
+from sharebank.reservations.handover.handover_damage import MOST_WHY
+from sharebank.reservations.handover.handover_items import CHOICES, LOST, MOST, MOST_KM, Item, items
+from sharebank.reservations.handover.handover_rules import Found
 
 MOST_EUROS = 100_000
 PIECE = "lost-"
 """How the fields of pieces with a name of their own begin."""
+OTHER = "driver_other"
 PICTURES = {"accept": "image/jpeg,image/png,image/webp"}
 
 
@@ -52,7 +57,14 @@ def _field(item: Item) -> Any:
     return SelectField(label, choices=choices, default="")
 
 
-class LineForm(Form):
+def _driver(names: Sequence[str]) -> dict[str, Any]:
+    """Whom the loan names, to choose from; or somebody else, typed."""
+    choices = [*(SelectChoice(name, name) for name in names), SelectChoice("", _("Somebody else"))]
+    other = StringField(_("Another driver"), [Optional(), Length(max=200)], filters=[one_line])
+    return {"driver": SelectField(_("Driver"), choices=choices, default=""), OTHER: other}
+
+
+class LineForm(Plain):
     """One thing: how many change hands, and what may be wrong with it."""
 
     quantity = NumberField(_("How many"), 0, MOST, required=True)
@@ -60,14 +72,16 @@ class LineForm(Form):
 
     def found(self) -> Found:
         """What was written down."""
-        own = {"quantity", "note", "missing", "broken", "dirty", "out", "out_until"}
+        own = {"quantity", "note", "missing", "broken", "dirty", "out", "out_until", "gone", OTHER}
         facts = {
             name: field.data for name, field in self._fields.items() if name not in own and not name.startswith(PIECE)
         }
         lost = {str(field.label.text): field.data for name, field in self._fields.items() if name.startswith(PIECE)}
         if gone := {name: n for name, n in lost.items() if n}:
             facts[LOST] = gone
-        wrong = {name: self[name].data or 0 for name in ("missing", "broken", "dirty") if name in self}
+        if OTHER in self and self[OTHER].data:
+            facts["driver"] = self[OTHER].data
+        wrong = {name: self[name].data or 0 for name in ("missing", "broken", "dirty", "gone") if name in self}
         out = bool("out" in self and self["out"].data)
         return Found(
             self.quantity.data or 0,
@@ -79,7 +93,7 @@ class LineForm(Form):
         )
 
 
-class Trouble(Form):
+class Trouble(Plain):
     """What is asked of a thing that comes back, beside the table."""
 
     missing = NumberField(_("Missing or lost"), 0, MOST)
@@ -94,6 +108,8 @@ class Trouble(Form):
         """Whoever would have borrowed it reads why."""
         if field.data and not self["note"].data:
             raise ValidationError(_("Say in the remark what is wrong with it."))
+
+    validate_gone = validate_out
 
 
 class PhotosForm(FlaskForm):  # type: ignore[misc]
@@ -145,11 +161,17 @@ class HandoverForm(PhotosForm):
 
 
 @lru_cache(maxsize=64)
-def _part(kind: str, act: str, pieces: tuple[str, ...]) -> type[LineForm]:
+def _part(kind: str, act: str, pieces: tuple[str, ...], drivers: tuple[str, ...]) -> type[LineForm]:
     asked = {item.key: _field(item) for item in items(kind, act)}
+    if drivers:
+        asked |= _driver(drivers)
     if act == "return":
         if kind == "equipment":
             asked["dirty"] = NumberField(_("Left dirty"), 0, MOST)
+            # Of a room or a vehicle there is one: it goes out of service.
+            asked["gone"] = NumberField(
+                _("To take off the stock"), 0, MOST, description=_("Gone for good: the house has so many fewer.")
+            )
         asked |= {f"{PIECE}{number}": NumberField(name, 0, MOST) for number, name in enumerate(pieces)}
     bases = (LineForm, Trouble) if act == "return" else (LineForm,)
     return type(f"{kind.title()}{act.title()}", bases, asked)
@@ -157,7 +179,9 @@ def _part(kind: str, act: str, pieces: tuple[str, ...]) -> type[LineForm]:
 
 def handover_form(act: str, lines: Sequence[SheetLine], filled: Mapping[str, Any]) -> HandoverForm:
     """The form of a loan: as sent by this request, or filled in as if all were there and all fine."""
-    parts = {f"l{number}": FormField(_part(line.kind, act, line.pieces)) for number, line in enumerate(lines)}
+    parts = {
+        f"l{number}": FormField(_part(line.kind, act, line.pieces, line.drivers)) for number, line in enumerate(lines)
+    }
     made = type("LoanHandoverForm", (HandoverForm,), parts)
     fine = {f"l{number}": _fine(line, act) for number, line in enumerate(lines)}
     return made(data={**filled, **fine})  # type: ignore[no-any-return]
@@ -165,6 +189,8 @@ def handover_form(act: str, lines: Sequence[SheetLine], filled: Mapping[str, Any
 
 def _fine(line: SheetLine, act: str) -> dict[str, Any]:
     values: dict[str, Any] = {"quantity": line.quantity}
+    if len(line.drivers) == 1:
+        values["driver"] = line.drivers[0]
     for item in items(line.kind, act):
         if item.type == "yes":
             values[item.key] = item.fine
@@ -184,19 +210,34 @@ def trouble(part: Form) -> list[Field]:
     return [field for name, field in part._fields.items() if name in counts or name.startswith(PIECE)]
 
 
+def spoken(fields: Iterable[Field]) -> bool:
+    """Does one of them say something that was not there before it was sent, or is something wrong with it?"""
+    return any(field.errors or (field.data or None) != (field.object_data or None) for field in fields)
+
+
 def shown(part: Form, kind: str, act: str) -> list[Field]:
     """The fields of a thing that stand open."""
-    return [part[item.key] for item in items(kind, act) if item.first]
+    keys = [item.key for item in items(kind, act) if item.first]
+    if OTHER in part:
+        keys.insert(keys.index("driver") + 1, OTHER)
+    return [part[key] for key in keys]
 
 
-class RepairForm(FlaskForm):  # type: ignore[misc]
-    """What stays in, until when, and why."""
+class StockForm(FlaskForm):  # type: ignore[misc]
+    """How many are gone for good, or were found again, and why."""
 
     units = NumberField(_("How many"), 1, MOST, required=True)
+    why = StringField(
+        _("Why?"), [DataRequired(_("Say why, in a few words.")), Length(max=MOST_WHY)], filters=[one_line]
+    )
+
+
+class RepairForm(StockForm):
+    """What stays in, until when, and why."""
+
     until = DateField(
         _("Out of service until"), [Optional()], description=_("That day included. Empty: until further notice.")
     )
-    why = StringField(_("Why?"), [DataRequired(_("Say why, in a few words.")), Length(max=200)], filters=[one_line])
     validate_until = PeriodFields.validate_day
 
 
@@ -204,7 +245,9 @@ class ChargeForm(FlaskForm):  # type: ignore[misc]
     """A fault noticed after the return."""
 
     words = StringField(
-        _("What was noticed"), [DataRequired(_("Say what, in a few words.")), Length(max=300)], filters=[one_line]
+        _("What was noticed"),
+        [DataRequired(_("Say what, in a few words.")), Length(max=MOST_WORDS)],
+        filters=[one_line],
     )
     cents = EurosField(_("Amount in euros"), 0, MOST_EUROS, required=True)
 

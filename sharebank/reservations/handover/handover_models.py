@@ -59,11 +59,13 @@ class HandoverLine(Base):
     dirty: Mapped[int] = mapped_column(default=0, server_default="0")
     note: Mapped[str] = mapped_column(String(500), default="", server_default="")
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
-    """What else was looked at, by the keys of `handover_rules.ITEMS`."""
+    """What else was looked at, by the keys of `handover_items.ITEMS`."""
     out: Mapped[bool] = mapped_column(default=False, server_default=false())
     """It is to be taken out of service, and is not yet: loans in its way are to be confirmed first."""
     out_until: Mapped[date | None]
     """Last local day out of service; none: until further notice."""
+    gone: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Units that are to be taken off the stock, and are not yet, for the same cause."""
 
     handover: Mapped[Handover] = relationship(back_populates="lines")
     resource: Mapped[Resource] = relationship()
@@ -84,6 +86,27 @@ class HandoverPhoto(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
 
     handover: Mapped[Handover] = relationship(back_populates="photos")
+
+
+class StockChange(Base):
+    """So many units of a pool are gone for good, or were found again: its quantity followed."""
+
+    __tablename__ = "stock_change"
+    __table_args__ = (CheckConstraint("units <> 0", name="units"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    resource_id: Mapped[int] = mapped_column(ForeignKey("resource.id"), index=True)
+    reservation_id: Mapped[int | None] = mapped_column(ForeignKey("reservation.id", ondelete="SET NULL"), index=True)
+    """The loan they did not come back from."""
+    at: Mapped[datetime] = mapped_column(Instant)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id", ondelete="SET NULL"))
+    units: Mapped[int]
+    """Less than none: gone; more: found again."""
+    why: Mapped[str] = mapped_column(String(200))
+
+    resource: Mapped[Resource] = relationship()
+    reservation: Mapped[Reservation | None] = relationship()
+    user: Mapped[User | None] = relationship()
 
 
 class Charge(Base):

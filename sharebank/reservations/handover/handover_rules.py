@@ -1,111 +1,18 @@
-"""What is looked at when a thing changes hands, and what follows from it: on plain values, one table of data a kind."""
+"""What follows from what was found when a thing changed hands: on plain values."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sharebank.core.errors import N_, Refused
 from sharebank.core.period import Period
 from sharebank.lending.facts import Record
+from sharebank.reservations.handover.handover_items import LOST
 from sharebank.reservations.rules import Claim, peak
-
-MOST = 100_000
-"""Units, pieces, keys, passengers."""
-MOST_KM = 2_000_000
-
-BOTH = ("collect", "return")
-OUT, IN = ("collect",), ("return",)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to look at: `yes` (a box, ticked when all is well), `count`, `km`, `words`, or a key of CHOICES.
-
-    `first` stands open on the screen, the others are folded; what went out is proposed again when it comes back
-    if `carried`.
-    """
-
-    key: str
-    label: str
-    type: str
-    acts: tuple[str, ...] = BOTH
-    first: bool = False
-    fine: bool = True
-    """What a box says before anybody touches it."""
-    carried: bool = False
-
-
-CHOICES: Mapping[str, Mapping[str, str]] = {
-    "fuel": {
-        "": N_("Not read"),
-        "full": N_("Full"),
-        "3/4": N_("Three quarters"),
-        "1/2": N_("Half"),
-        "1/4": N_("A quarter"),
-        "reserve": N_("On reserve"),
-    },
-    "seal": {"": N_("No crate"), "sealed": N_("Sealed"), "opened": N_("Opened")},
-}
-
-LOST = "lost"
-"""Among the facts of a return: pieces that bear a name and a price of their own, and how many are gone."""
-
-KEYS = Item("keys", N_("Keys"), "count", carried=True)
-CLEAN = Item("clean", N_("Clean"), "yes")
-ITEMS: Mapping[str, tuple[Item, ...]] = {
-    "vehicle": (
-        Item("odometer", N_("Kilometres on the dial"), "km", first=True),
-        Item("fuel", N_("Fuel gauge"), "fuel", first=True, carried=True),
-        Item("driver", N_("Driver"), "words", OUT, first=True),
-        Item("licence", N_("Licence seen"), "yes", OUT, first=True, fine=False),
-        Item("papers", N_("Papers aboard"), "yes"),
-        Item("safety", N_("Safety kit aboard: vest, triangle"), "yes"),
-        Item("bodywork", N_("Bodywork and seats without a new mark"), "yes"),
-        CLEAN,
-        KEYS,
-        Item("parking", N_("Parked where"), "words", carried=True),
-        Item("passengers", N_("Passengers carried"), "count", IN),
-    ),
-    "cycle": (
-        Item("works", N_("Tried: it works"), "yes"),
-        Item("charged", N_("Battery charged"), "yes"),
-        Item("safety", N_("Lock, lights and charger there"), "yes"),
-        Item("bodywork", N_("Without a new mark"), "yes"),
-        CLEAN,
-        KEYS,
-        Item("parking", N_("Parked where"), "words", carried=True),
-    ),
-    "room": (
-        KEYS,
-        Item("furniture", N_("Furniture in its place"), "yes"),
-        Item("shut", N_("Lights off, heating down, doors shut"), "yes", IN),
-        Item("extinguishers", N_("Extinguishers in their place"), "yes"),
-        Item("waste", N_("Waste taken away"), "yes", IN),
-        CLEAN,
-        Item("meters", N_("Meters"), "words"),
-    ),
-    "equipment": (
-        Item("works", N_("Tried: it works"), "yes"),
-        Item("complete", N_("Contents complete"), "yes"),
-        CLEAN,
-        Item("seal", N_("Crate"), "seal", carried=True),
-        Item("pieces", N_("Pieces counted"), "count", carried=True),
-    ),
-}
-
-
-def sort(kind: str, plate: str) -> str:
-    """Which row of ITEMS a thing is looked at by: a vehicle without a number plate is a bicycle."""
-    return "cycle" if kind == "vehicle" and not plate else kind
-
-
-def items(kind: str, act: str) -> tuple[Item, ...]:
-    """What is looked at for a sort of thing at one of the two meetings."""
-    return tuple(item for item in ITEMS[kind] if act in item.acts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +27,8 @@ class Found:
     facts: Mapping[str, Any] | None = None
     out: bool = False
     out_until: Any = None
+    gone: int = 0
+    """Units to be taken off the stock."""
 
 
 class MoreThanOut(Refused):
@@ -127,6 +36,30 @@ class MoreThanOut(Refused):
 
     code = "more_than_out"
     sentence = N_("Only %(out)s of %(thing)s are out.")
+
+
+class MoreThanWentOut(Refused):
+    """More would leave the stock than the loan ever had."""
+
+    code = "more_than_went_out"
+    sentence = N_("Only %(out)s of %(thing)s went out.")
+
+
+class BackAndMissing(Refused):
+    """A unit cannot have come back and be missing."""
+
+    code = "back_and_missing"
+    sentence = N_(
+        "%(thing)s: %(out)s are out, but %(back)s back and %(missing)s missing make more. "
+        "Of pieces missing from a set, write how many there are in “Pieces counted”."
+    )
+
+
+class MoreThanBack(Refused):
+    """What is broken or dirty was looked at: it came back."""
+
+    code = "more_than_back"
+    sentence = N_("More than come back now: %(back)s.")
 
 
 class MoreThanBooked(Refused):
@@ -163,11 +96,38 @@ def check_collect(thing: str, where: str, booked: int, found: Found) -> None:
         raise MoreThanBooked(f"{where}-quantity", thing=thing, out=booked)
 
 
-def check_return(thing: str, where: str, out: int, before: Mapping[str, Any], found: Found) -> None:
-    """Refuse what cannot have come back; `before` are the facts of its collection."""
+def check_return(thing: str, where: str, out: int, before: Found, found: Found, *, pool: bool) -> None:
+    """Refuse what cannot have come back; `before` is its collection.
+
+    Of a set one unit may be back with many of its pieces missing or broken; of a `pool` the units themselves are
+    counted, unless pieces of them are. What is gone may have been missing from an earlier return.
+    """
+    then, now = (one.facts or {} for one in (before, found))
     if found.quantity > out:
         raise MoreThanOut(f"{where}-quantity", thing=thing, out=out)
-    then, now = before.get("odometer"), (found.facts or {}).get("odometer")
+    if pool and not pieces_counted(then, now):
+        _check_units(thing, where, out, found)
+    if found.gone > before.quantity:
+        raise MoreThanWentOut(f"{where}-gone", thing=thing, out=before.quantity)
+    _check_dial(where, then.get("odometer"), now.get("odometer"))
+
+
+def pieces_counted(*facts: Mapping[str, Any]) -> bool:
+    """Does what was written down, when it left or came back, count the pieces of sets?"""
+    return any(one.get("pieces") is not None for one in facts)
+
+
+def _check_units(thing: str, where: str, out: int, found: Found) -> None:
+    """What came back and what is missing are different units; what is broken or dirty came back."""
+    if found.quantity + found.missing > out:
+        facts = {"thing": thing, "out": out, "back": found.quantity, "missing": found.missing}
+        raise BackAndMissing(f"{where}-quantity", **facts)
+    for name in ("broken", "dirty"):
+        if getattr(found, name) > found.quantity:
+            raise MoreThanBack(f"{where}-{name}", back=found.quantity)
+
+
+def _check_dial(where: str, then: int | None, now: int | None) -> None:
     if then is not None and now is not None and now < then:
         raise OdometerWentBack(f"{where}-odometer", before=then)
 
@@ -222,27 +182,32 @@ def record(
 # -- a thing that must stay in ------------------------------------------------------------------------
 
 
+HELD, CLOSED, ASKED = range(3)
+"""Who keeps first when there are too few: who has it already, what is closed, who was promised it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Units of a thing promised to a loan, or out with it already."""
+    """Units of a thing out with a loan, kept in by a closure, or promised."""
 
     loan_id: int
     hold: Period
     quantity: int
-    out: bool
+    rank: int
+    """HELD, CLOSED or ASKED."""
     asked_at: datetime
 
 
-def squeezed(promises: Iterable[Promise], capacity: int) -> dict[int, int]:
-    """What is left to each loan that cannot keep all of its units when only `capacity` are left, by loan.
+def squeezed(promises: Iterable[Promise], capacity: int, stays: int = CLOSED) -> dict[int, int]:
+    """What is left to each that cannot keep all of its units when only `capacity` are left, by loan.
 
-    What is out stays out; of the others, who asked first keeps first.
+    Those up to the rank `stays` keep what they have; of the others, who asked first keeps first.
     """
     kept: list[Claim] = []
     left: dict[int, int] = {}
-    for promise in sorted(promises, key=lambda one: (not one.out, one.asked_at, one.loan_id)):
+    for promise in sorted(promises, key=lambda one: (one.rank, one.asked_at, one.loan_id)):
         room = max(0, capacity - peak(kept, promise.hold))
-        units = promise.quantity if promise.out else min(promise.quantity, room)
+        units = promise.quantity if promise.rank <= stays else min(promise.quantity, room)
         if units < promise.quantity:
             left[promise.loan_id] = units
         if units:
@@ -252,9 +217,6 @@ def squeezed(promises: Iterable[Promise], capacity: int) -> dict[int, int]:
 
 def free_from(promises: Iterable[Promise], capacity: int, since: datetime, until: datetime) -> datetime:
     """From when the units can be kept in: at once, or when enough of what is out has come back."""
-    out = [replace(one) for one in promises if one.out]
-    edges = sorted({since, *(one.hold.end for one in out if since < one.hold.end < until)})
-    for start in edges:
-        if peak([Claim(one.hold, one.quantity) for one in out], Period(start, until)) <= capacity:
-            return start
-    return until
+    out = [Claim(one.hold, one.quantity) for one in promises if one.rank <= CLOSED]
+    edges = sorted({since, *(one.period.end for one in out if since < one.period.end < until)})
+    return next((start for start in edges if peak(out, Period(start, until)) <= capacity), until)

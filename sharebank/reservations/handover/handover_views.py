@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, flash, redirect, render_template, request, url_for
 
-from sharebank.accounts.permissions import may_loan, require
+from sharebank.accounts.permissions import may_anywhere, may_loan, require
 from sharebank.accounts.web import me
 from sharebank.catalog.forms import blame
 from sharebank.core import clock, web
@@ -22,22 +22,26 @@ from sharebank.reservations.handover import (
     handover,
     handover_damage,
     handover_day,
+    handover_desk,
     handover_photos,
+    handover_stock,
     handover_words,
 )
 from sharebank.reservations.handover.handover import Sheet
-from sharebank.reservations.handover.handover_damage import Repair
 from sharebank.reservations.handover.handover_forms import (
     ChargeForm,
     CorrectionForm,
     HandoverForm,
     PhotosForm,
     RepairForm,
+    StockForm,
     folded,
     handover_form,
     shown,
+    spoken,
     trouble,
 )
+from sharebank.reservations.handover.handover_hits import Repair
 from sharebank.reservations.states import WrongState
 from sharebank.reservations.views import may_override
 
@@ -55,7 +59,9 @@ bp.add_app_template_filter(handover_words.said, "said")
 bp.add_app_template_filter(shown, "items_shown")
 bp.add_app_template_filter(folded, "items_folded")
 bp.add_app_template_filter(trouble, "items_trouble")
+bp.add_app_template_filter(spoken, "spoken")
 bp.add_app_template_global(handover_words.thing_now, "thing_now")
+bp.add_app_template_global(handover_words.stock_of, "stock_of")
 bp.add_app_template_global(handover_words.photo_url, "handover_photo_url")
 
 
@@ -66,7 +72,7 @@ bp.add_app_template_global(handover_words.photo_url, "handover_photo_url")
 def handovers() -> Page:
     """What leaves and what comes back today in my houses; what is late comes first."""
     actor = me()
-    if not actor.staff_ids and not actor.admin:
+    if not may_anywhere(actor, "see_desks"):
         raise NotFound
     until = to_utc(datetime.combine(today() + timedelta(days=1), time()), web.tz())
     day = handover_day.of(db.session(), actor, clock.now(), until)
@@ -99,13 +105,12 @@ def hand_over(ref: str) -> Page:
     meeting, waiting = form.meeting(sheet.to_fill), []
     try:
         pictures = form.pictures()  # outside the transaction: decoding is slow, and others wait to write
-        with transaction() as session:
-            if sheet.act == "collect":
+        if sheet.act == "collect":
+            with transaction() as session:
                 override = form.override.data or ""
                 handover.collect(session, actor, ref, meeting, pictures, clock.now(), web.tz(), override)
-            else:
-                record = handover.take_back(session, actor, ref, meeting, pictures, clock.now(), web.tz())
-                waiting = handover_damage.keep_in_at_once(session, actor, record, clock.now(), web.tz())
+        else:
+            waiting = handover_desk.take_back(actor, ref, meeting, pictures)
     except NotFound:
         raise
     except Refused as refused:
@@ -115,7 +120,7 @@ def hand_over(ref: str) -> Page:
         return _sheet_page(sheet, form, may_override(refused)), status
     flash(handover_words.done(handover.sheet(db.session(), actor, ref), sheet.act), "success")
     if waiting:
-        return redirect(url_for("reservations.keep_in", ref=ref, code=waiting[0]), 303)
+        return redirect(handover_words.repair_url(ref, waiting[0]), 303)
     return redirect(url_for("reservations.show", ref=ref), 303)
 
 
@@ -176,47 +181,75 @@ def _record_page(sheet: Sheet, form: PhotosForm) -> str:
 # -- what must stay in ------------------------------------------------------------------------------
 
 
-@bp.route("/handover/<ref>/out/<code>", methods=["GET", "POST"])
-def keep_in(ref: str, code: str) -> Page:
-    """Take a damaged thing out of service; loans in its way are listed first, and confirmed."""
-    actor, form = me(), RepairForm()
+@bp.route("/handover/<ref>/out/<code>", methods=["GET", "POST"], defaults={"gone": False})
+@bp.route("/handover/<ref>/gone/<code>", methods=["GET", "POST"], defaults={"gone": True}, endpoint="write_off")
+def keep_in(ref: str, code: str, gone: bool) -> Page:
+    """Take a thing out of service, or pieces off the stock; loans in the way are listed first, and confirmed."""
+    actor, form = me(), StockForm() if gone else RepairForm()
     sheet = handover.sheet(db.session(), actor, ref)
     require(may_loan(actor, "return", sheet.loan))
     line = next((line for line in sheet.lines if line.code == code), None)
     if line is None:
         raise NotFound
     if not form.is_submitted():
-        asked = handover_damage.asked_for(db.session(), sheet.loan.id, code)
-        form.units.data, form.until.data, form.why.data = asked.units, asked.until, asked.why
+        asked = handover_damage.asked_for(db.session(), sheet.loan.id, code, gone)
+        form.process(data={"units": asked.units, "until": asked.until, "why": asked.why})
     status = 200 if not form.is_submitted() else 422
     if form.is_submitted() and form.validate():
-        repair = Repair(code, form.units.data, form.until.data, form.why.data or "")
+        repair = _repair(form, code, sheet.loan.id, gone)
         try:
             with transaction() as session:
                 confirmed = request.form.getlist("confirmed")
-                handover_damage.keep_in(session, actor, repair, confirmed, clock.now(), web.tz())
+                kept = handover_damage.keep_in(session, actor, repair, confirmed, clock.now(), web.tz())
         except NotFound:
             raise
         except Refused as refused:
             status = blame(form, refused)
         else:
-            flash(_("%(thing)s is out of service.", thing=line.name), "success")
+            flash(handover_words.kept_in(kept, line.name), "success")
             return redirect(url_for("reservations.show", ref=ref), 303)
-    page = render_template(
-        "reservations/handover_out.html", sheet=sheet, line=line, form=form, hits=_hits(code, form), now=clock.now()
-    )
-    return page, status
+    facts = {"sheet": sheet, "line": line, "gone": gone, "form": form, "now": clock.now()}
+    hits = _hits(form, code, sheet.loan.id, gone)
+    return render_template("reservations/handover_out.html", hits=hits, **facts), status
 
 
-def _hits(code: str, form: RepairForm) -> list[Any]:
+def _repair(form: StockForm, code: str, loan_id: int, gone: bool) -> Repair:
+    until = None if gone else form.until.data
+    return Repair(code, form.units.data, until, form.why.data or "", gone, loan_id)
+
+
+def _hits(form: StockForm, code: str, loan_id: int, gone: bool) -> list[Any]:
     """The loans in the way of what the form says, as far as it says something."""
-    if form.units.data is None or form.until.errors:
+    if form.units.data is None or (not gone and form.until.errors):
         return []
-    repair = Repair(code, form.units.data, form.until.data, "")
     try:
-        return handover_damage.hits(db.session(), repair, clock.now(), web.tz())
+        return handover_damage.hits(db.session(), _repair(form, code, loan_id, gone), clock.now(), web.tz())
     except Refused:
         return []
+
+
+@bp.route("/resources/<code>/found", methods=["GET", "POST"])
+def found_again(code: str) -> Page:
+    """Put back into the stock what was gone and turned up."""
+    actor, form, status = me(), StockForm(), 200
+    thing = handover_stock.editable(db.session(), actor, code)
+    if form.is_submitted():
+        status = 422
+        if form.validate():
+            try:
+                with transaction() as session:
+                    why = form.why.data or ""
+                    handover_stock.found_again(session, actor, code, form.units.data, why, clock.now())
+            except Refused as refused:
+                status = blame(form, refused)
+            else:
+                flash(
+                    _("%(thing)s: %(n)s more from now on.", thing=thing.name, n=web.number_words(form.units.data)),
+                    "success",
+                )
+                return redirect(url_for("catalog.resource", code=code), 303)
+    gone = handover_stock.gone(db.session(), thing.id)
+    return render_template("reservations/handover_found.html", thing=thing, form=form, gone=gone), status
 
 
 # -- charges ---------------------------------------------------------------------------------------
@@ -224,22 +257,25 @@ def _hits(code: str, form: RepairForm) -> list[Any]:
 
 @bp.route("/handover/<ref>/charges", methods=["GET", "POST"])
 def add_charge(ref: str) -> Page:
-    """Charge a fault that was noticed after the return."""
+    """Charge a fault that was noticed after the return, or what one line of a return tells."""
     actor, form = me(), ChargeForm()
     sheet = handover.sheet(db.session(), actor, ref)
     require(may_loan(actor, "return", sheet.loan))
-    status = 200
+    line, status = handover_words.line_back(sheet, request.args.get("line")), 200
+    if line and not form.is_submitted():
+        form.words.data = handover_words.noticed(sheet, line)
     if form.is_submitted():
         status = 422
         if form.validate():
             try:
                 with transaction() as session:
-                    charges.add(session, actor, ref, form.cents.data, form.words.data or "", clock.now())
+                    charges.add(session, actor, ref, form.cents.data, form.words.data or "", clock.now(), line)
             except Refused as refused:
                 status = blame(form, refused)
             else:
                 return redirect(url_for("reservations.show", ref=ref, _anchor="charges"), 303)
-    return render_template("reservations/handover_charge.html", form=form, loan=sheet.loan, charge=None), status
+    facts = {"form": form, "loan": sheet.loan, "charge": None, "line": line}
+    return render_template("reservations/handover_charge.html", **facts), status
 
 
 @bp.route("/handover/charges/<int(max=2147483647):charge_id>", methods=["GET", "POST"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,17 +13,22 @@ from sqlalchemy.orm import Session
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.permissions import may_loan
 from sharebank.accounts.web import me
+from sharebank.catalog.models import Resource
 from sharebank.core import clock, web
 from sharebank.core.db import db
-from sharebank.core.errors import N_
+from sharebank.core.errors import N_, NotFound
 from sharebank.core.texts import gettext
+from sharebank.lending.charges import KINDS
 from sharebank.lending.saying import unpack
-from sharebank.reservations.handover import charges, handover, handover_damage, handover_day
+from sharebank.reservations.handover import charges, handover, handover_damage, handover_day, handover_stock
 from sharebank.reservations.handover.handover import Sheet
-from sharebank.reservations.handover.handover_models import Handover, HandoverLine, HandoverPhoto
-from sharebank.reservations.handover.handover_rules import CHOICES, Item, items, sort
+from sharebank.reservations.handover.handover_damage import Kept
+from sharebank.reservations.handover.handover_hits import Repair
+from sharebank.reservations.handover.handover_items import CHOICES, LOST, Item, items, sort
+from sharebank.reservations.handover.handover_models import Charge, Handover, HandoverLine, HandoverPhoto
 from sharebank.reservations.hooks import Panel
 from sharebank.reservations.reading import LoanRow
+from sharebank.reservations.words import done_words
 
 OVER = ("returned", "cancelled")
 """States after which something may be owed."""
@@ -47,9 +53,81 @@ def filled(actor: Actor) -> dict[str, Any]:
 def done(sheet: Sheet, act: str) -> str:
     """What has just happened, and what is still out."""
     if sheet.loan.status != "collected" or act == "collect":
-        return str(gettext("Done: %(state)s.", state=web.state_word(sheet.loan.status)))
+        return done_words(act, sheet.loan.status)
     rest = ", ".join(f"{web.number_words(line.quantity)} × {line.name}" for line in sheet.to_fill)
     return str(gettext("Kept. Still out: %(things)s.", things=rest))
+
+
+def kept_in(kept: Kept, thing: str) -> str:
+    """What has just been done; of what none is left, that it is out of service."""
+    if kept.fewer:
+        return str(gettext("%(thing)s: %(n)s fewer from now on.", thing=thing, n=web.number_words(kept.fewer)))
+    return str(gettext("%(thing)s is out of service.", thing=thing))
+
+
+def repair_url(ref: str, repair: Repair) -> str:
+    """The page that shows whom it hits, and asks."""
+    page = "write_off" if repair.gone else "keep_in"
+    return url_for(f"reservations.{page}", ref=ref, code=repair.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was wrong with a thing when it changed hands, or said of it; and whether a charge of it may follow."""
+
+    line: HandoverLine
+    words: str
+    chargeable: bool
+
+
+def told(meetings: Sequence[Handover], charged: Iterable[Charge], may_add: bool) -> dict[int, list[Told]]:
+    """By meeting: only what is out of the ordinary. What is charged already is not offered again."""
+    owed: dict[tuple[int | None, str], set[str]] = {}
+    for one in charged:
+        whole = one.sentence == charges.FOUND  # staff looked at all of it, as it came back then
+        where = one.handover_id if whole else None, one.facts.get("thing", "")
+        owed.setdefault(where, set()).update(KINDS if whole else (one.kind,))
+    found: dict[int, list[Told]] = {}
+    for meeting in meetings:
+        for line in meeting.lines:
+            if words := _told(line):
+                left = _faults(line).difference(
+                    *(owed.get((where, line.resource.name), ()) for where in (None, meeting.id))
+                )
+                found.setdefault(meeting.id, []).append(
+                    Told(line, words, may_add and meeting.kind == "return" and bool(left))
+                )
+    return found
+
+
+def _told(line: HandoverLine) -> str:
+    return " – ".join(filter(None, (" · ".join(_wrong(line)), line.note)))
+
+
+def _faults(line: HandoverLine) -> set[str]:
+    """Kinds of charges (`lending.charges.KINDS`) that what was found may ask for; a remark alone may be of damage."""
+    unticked = {item.key for item in _unticked(line)}
+    kinds = {"loss": line.missing or line.facts.get(LOST), "cleaning": line.dirty or "clean" in unticked}
+    found = {kind for kind, told in kinds.items() if told}
+    return found | {"damage"} if line.broken or unticked - {"clean"} or not found else found
+
+
+def line_back(sheet: Sheet, number: str | None) -> HandoverLine | None:
+    """The line of a return that an address names, if it names one; raises NotFound."""
+    if number is None:
+        return None
+    back = (line for meeting in sheet.meetings if meeting.kind == "return" for line in meeting.lines)
+    line = next((line for line in back if str(line.id) == number), None)
+    if line is None:
+        raise NotFound
+    return line
+
+
+def noticed(sheet: Sheet, line: HandoverLine) -> str:
+    """What a charge of it may say, to be written on, no longer than its form allows; of which thing, if several."""
+    words = _told(line)
+    words = f"{line.resource.name} – {words}" if len(sheet.lines) > 1 else words
+    return words[: charges.MOST_WORDS].rstrip()
 
 
 def rows(meeting: Handover) -> list[tuple[HandoverLine, list[str], list[tuple[str, str]]]]:
@@ -60,11 +138,15 @@ def rows(meeting: Handover) -> list[tuple[HandoverLine, list[str], list[tuple[st
 def _wrong(line: HandoverLine) -> list[str]:
     counts = {name: getattr(line, name) for name in TROUBLE}
     found = [gettext(TROUBLE[name], n=web.number_words(n)) for name, n in counts.items() if n]
-    unticked = [item for item in _items(line, "return") if item.type == "yes"]
     found += [
-        gettext("Not: %(what)s", what=gettext(item.label)) for item in unticked if line.facts.get(item.key) is False
+        gettext("%(n)s × %(name)s missing", n=web.number_words(n), name=name)
+        for name, n in line.facts.get(LOST, {}).items()
     ]
-    return [str(each) for each in found]
+    return [str(each) for each in (*found, *(gettext(item.wrong) for item in _unticked(line)))]
+
+
+def _unticked(line: HandoverLine) -> list[Item]:
+    return [item for item in _items(line, "return") if item.wrong and line.facts.get(item.key) is False]
 
 
 def _items(line: HandoverLine, act: str) -> Sequence[Item]:
@@ -100,6 +182,12 @@ def thing_now(code: str) -> Mapping[str, Any]:
     return {"have": now.have, "soon": now.soon, "out": now.out, "hands": hands, "at": clock.now()}
 
 
+def stock_of(thing: Resource) -> Mapping[str, Any]:
+    """What left the stock of a thing and came back, and what has not yet, for the page of the thing."""
+    changes = handover_stock.trace(db.session(), me(), thing)
+    return {"changes": changes, "gone": handover_stock.gone(db.session(), thing.id) if changes else 0}
+
+
 def panel(session: Session, actor: Actor, loan: LoanRow, now: datetime) -> Panel | None:
     """What changed hands, what is owed, and what comes next: a section of a reservation's page."""
     if loan.kind != "loan" or loan.status not in ("approved", "collected", *OVER):
@@ -109,16 +197,20 @@ def panel(session: Session, actor: Actor, loan: LoanRow, now: datetime) -> Panel
     if not sheet.meetings and loan.status == "approved" and not lends:
         return None
     bill = charges.bill(session, loan) if loan.status in OVER else None
+    back = loan.status == "returned" or any(meeting.kind == "return" for meeting in sheet.meetings)
+    may_add = lends and loan.status == "returned" and _in_time(loan, now)
     facts = {
         "loan": loan,
         "meetings": sheet.meetings,
+        "told": told(sheet.meetings, bill.charges if bill else (), may_add),
         "rest": _rest(sheet),
         "bill": bill,
         "lends": lends,
-        "may_add": lends and loan.status == "returned" and _in_time(loan, now),
+        "may_add": may_add,
         "pending": handover_damage.pending(session, loan.id) if lends else (),
+        "pools": [line for line in sheet.lines if line.pool] if lends and back else (),
     }
-    if not (sheet.meetings or facts["pending"] or facts["may_add"] or (bill and bill.charges)):
+    if not (sheet.meetings or facts["pending"] or facts["pools"] or facts["may_add"] or (bill and bill.charges)):
         return None
     return Panel("reservations/handover_panel.html", facts)
 
