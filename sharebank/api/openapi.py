@@ -135,10 +135,6 @@ def problems_for_people() -> list[tuple[type[Refused], str]]:
     return [(refused, re.sub(r"%\(\w+\)s", "…", gettext(refused.sentence))) for refused in PROBLEMS]
 
 
-def _body_fields(call: Call) -> list[dict[str, Any]]:
-    return _fields(call, BODIES[call.body]["properties"], BODIES[call.body]["required"]) if call.body else []
-
-
 def _fields(call: Call, properties: dict[str, Schema], required: Sequence[str]) -> list[dict[str, Any]]:
     meanings = MEANINGS | dict(call.meanings)
     return [

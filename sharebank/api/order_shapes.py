@@ -9,6 +9,7 @@ from sharebank.api.shapes import (
     FLAG,
     INSTANT,
     LIST_QUERY,
+    MAX_BODY,
     MAX_UNITS,
     UTC_INSTANT,
     Schema,
@@ -24,7 +25,10 @@ from sharebank.orders.rules.packs import SHARINGS
 from sharebank.orders.rules.states import STATES
 
 ORDER_CODE, SKU, UNITS = text(60), text(40), whole(0, MAX_UNITS)
-MAX_SKUS, MAX_NAMED = 20_000, 200
+MAX_COUNTED, MAX_NAMED = 900, 200
+"""What fits into a body (`MAX_BODY`), every field as long as it may be."""
+MAX_SKUS = MAX_BODY // len('"A",')
+"""What fits of the shortest: a supplier may have many articles, and how many a body takes depends on their numbers."""
 EURO_PRICE = text(20, examples=["0.874"])
 
 # -- what comes in --------------------------------------------------------------------------------
@@ -64,7 +68,7 @@ BODIES: dict[str, Schema] = {
                     {"sku": SKU, "received": UNITS, "damaged": UNITS, "unit_price": EURO_PRICE},
                     optional=("damaged", "unit_price"),
                 ),
-                maxItems=MAX_SKUS,
+                maxItems=MAX_COUNTED,
             ),
             "note": text(500, minimum=0),
         },

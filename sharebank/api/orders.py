@@ -108,7 +108,7 @@ def pledge(order_code: str, sku: str) -> Response:
     most = body.get("accept_up_to", quantity)
 
     def act(session: Session) -> Any:
-        pledging.pledge(session, actor, order_code, sku, organisation, quantity, most, now)
+        pledging.pledge(session, actor, order_code, organisation, {sku: (quantity, most)}, now)
         said = {"organisation": organisation, "sku": sku, "quantity": quantity, "accept_up_to": most}
         return {"order": order_code, **said}
 

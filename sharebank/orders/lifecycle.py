@@ -1,4 +1,4 @@
-"""The steps of a group order: open, close at its minute, reopen, cancel; each an event, what it was a version."""
+"""The steps of a group order: open, close, reopen, cancel; each an event, what it was a version."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
@@ -15,12 +15,14 @@ from sharebank.accounts.actor import Actor
 from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.accounts.permissions import may_order, require
 from sharebank.core.errors import N_, NotFound, Refused
-from sharebank.notifications.service import Recipient, post, withdraw
+from sharebank.notifications.models import Letter
+from sharebank.notifications.service import Recipient, about, post, withdraw
 from sharebank.orders.life_models import Adjustment, OrderEvent, OrderSending, OrderVersion, Payment
 from sharebank.orders.models import GroupOrder, Pledge
-from sharebank.orders.pledging import change_stamp, joins
+from sharebank.orders.outgoing.calling_off import call_off
+from sharebank.orders.pledging import change_stamp
 from sharebank.orders.reading import reckon, supplier_terms
-from sharebank.orders.rules.states import ClosesTooEarly, OrderLeaving, reminder_due, transition
+from sharebank.orders.rules.states import ClosesTooEarly, OrderLeaving, transition
 from sharebank.orders.summary import money, summary
 
 
@@ -37,6 +39,14 @@ class PaymentsNoted(Refused):
     status = 409
     code = "payments_noted"
     sentence = N_("Payments are noted for this order. Take them back first, on its accounts.")
+
+
+class LetterLeaving(Refused):
+    """The mail server has it at this very moment."""
+
+    status = 409
+    code = "letter_leaving"
+    sentence = N_("The letter is leaving at this very moment: look again in a minute.")
 
 
 def locked(session: Session, actor: Actor, code: str, *, leaving: bool = False) -> GroupOrder:
@@ -112,15 +122,24 @@ def step(
     order.events.append(OrderEvent(at=now, user_id=user_id, act=act, state=target, why=why.strip()))
     session.flush()
     tell(session, order, act, now, why.strip(), more)
+    if act == "cancel":
+        call_off(session, order, user_id, why.strip(), now)
     if act == "close" and user_id is None:
         _call_coordinator(session, order, now)
 
 
 def _hold_back(session: Session, order: GroupOrder, now: datetime) -> None:
-    """What was to be sent once more is not to leave any more."""
-    withdraw(session, f"order:{order.code}:send:")
+    """What was to be sent once more is not to leave any more; raises LetterLeaving when it can no longer be held."""
+    key = f"order:{order.code}:send:"
+    withdraw(session, key)
+    if session.scalar(select(Letter.id).where(Letter.state == "sending", about(key)).limit(1)) is not None:
+        raise LetterLeaving
     waiting = (OrderSending.order_id == order.id, OrderSending.state == "waiting")
-    session.execute(update(OrderSending).where(*waiting).values(state="withdrawn", done_at=now))
+    for one in session.scalars(select(OrderSending).where(*waiting)):
+        # It may have left while nobody could act on it: then the supplier has it.
+        left = session.scalar(select(Letter.id).where(Letter.state == "sent", about(f"{key}{one.id}:")).limit(1))
+        one.state, one.done_at = "withdrawn" if left is None else "taken", now
+    session.flush()
 
 
 def keep(session: Session, order: GroupOrder, act: str, now: datetime) -> OrderVersion:
@@ -237,38 +256,3 @@ def people_of(session: Session, organisation_ids: set[int]) -> dict[str, list[Re
         managers = [user for role, user in people if role in ("manager", "admin")]
         found[code] = [directory.reader(user) for user in managers or [user for _, user in people]]
     return found
-
-
-# -- what the clock does -----------------------------------------------------------------------------
-
-
-def look_after_orders(session: Session, now: datetime) -> dict[str, int]:
-    """Close what is due, each once, and remind those who have not pledged; late after an outage."""
-    counts = {"orders_closed": 0, "order_reminders": 0}
-    due = (GroupOrder.state == "open", GroupOrder.closes_at <= now)
-    # By a conditional update, row by row: of several processes one closes it, and pledges under way are waited for.
-    for order_id in session.scalars(select(GroupOrder.id).where(*due).order_by(GroupOrder.id)).all():
-        claim = update(GroupOrder).where(GroupOrder.id == order_id, *due).values(state="closed")
-        claim = claim.execution_options(synchronize_session=False)
-        if session.connection().execute(claim).rowcount == 1:
-            order = session.get_one(GroupOrder, order_id, populate_existing=True)
-            step(session, order, "close", "closed", None, now)
-            counts["orders_closed"] += 1
-    for order in session.scalars(select(GroupOrder).where(GroupOrder.state == "open", GroupOrder.opens_at <= now)):
-        days = reminder_due(order.closes_at, now)
-        if days is not None:
-            counts["order_reminders"] += _remind(session, order, days, now)
-    return counts
-
-
-def _remind(session: Session, order: GroupOrder, days: int, now: datetime) -> int:
-    """Letters to organisations that may join and have not pledged; a new closing time reminds anew."""
-    bodies = {role.organisation_id: role for role in directory.organisations(session) if joins(order, role)}
-    missing = set(bodies) - pledgers(session, order)
-    key = f"order:{order.code}:remind:{order.closes_at.isoformat()}:{days}"
-    written = 0
-    names = {role.organisation: role.name for role in bodies.values()}
-    for code, readers in people_of(session, missing).items():
-        facts = {**facts_of(order), "organisation": names[code], "days": days}
-        written += post(session, f"{key}:{code}", "order_reminder", readers, facts, now)
-    return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 
 from flask import abort
 from markupsafe import Markup
@@ -70,13 +71,20 @@ def shown(pledged: Two) -> tuple[str, str]:
     return str(firm) if firm or most else "", str(most) if most > firm else ""
 
 
-_BOX = Markup('<input name="%s:%s" value="%s" inputmode="numeric"%s>')
+_BOX = Markup('<input name="%s:%s" value="%s" inputmode="numeric"%s%s>')
+_EACH = Markup(' data-each="%s" data-got="%s"')
 _WRONG = Markup(' id="q%s" aria-invalid="true" aria-describedby="e%s"')
 
 
-def box(name: str, item: AnyRow, value: str, error: str | None = None) -> Markup:
-    """One of the two fields of an article; what is wrong with it stands beside it."""
-    return _BOX % (name, item.sku, value, _WRONG % (item.id, item.id) if error else "")
+def box(
+    name: str, item: AnyRow, value: str, error: str | None = None, price: Decimal | None = None, got: int = 0
+) -> Markup:
+    """One of the two fields of an article; what is wrong with it stands beside it.
+
+    `price`: net, a unit; for the sum while one types, with VAT, beside the units the total counts: those `got`.
+    """
+    each = _EACH % (format(price * (100 + item.vat) / 100, "f"), got) if price is not None else ""
+    return _BOX % (name, item.sku, value, each, _WRONG % (item.id, item.id) if error else "")
 
 
 def _number(text: str) -> int:

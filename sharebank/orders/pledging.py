@@ -93,35 +93,16 @@ def pledge(
     session: Session,
     actor: Actor,
     code: str,
-    sku: str,
-    organisation: str,
-    quantity: int,
-    accept_up_to: int,
-    now: datetime,
-) -> None:
-    """Pledge, change or take back (quantity 0) what an organisation takes of one article.
-
-    Raises NotFound, OrderClosed, UnknownArticle, MayNotJoin or BadPledge.
-    """
-    order = session.scalar(select(GroupOrder).where(GroupOrder.code == code))
-    if order is None or not may_order(actor, "see", order):
-        raise NotFound
-    body = joining(session, actor, order, organisation)
-    pledge_many(session, order, body, actor.user_id, {sku: (quantity, accept_up_to)}, now)
-
-
-def pledge_seen(
-    session: Session,
-    actor: Actor,
-    code: str,
     organisation: str,
     wanted: Mapping[str, tuple[int, int]],
-    seen: Mapping[str, tuple[int, int]],
     now: datetime,
+    seen: Mapping[str, tuple[int, int]] | None = None,
 ) -> int:
-    """Pledge several articles from a page that showed `seen` (none: 0); how many changed.
+    """Pledge, change or take back (0) what an organisation takes of some articles; how many changed.
 
-    All or nothing; raises as `pledge`, and PledgedMeanwhile where a colleague changed one of them since.
+    `wanted`: (quantity, accept_up_to) by article number, `seen`: those the page showed. All or nothing; raises
+    NotFound, OrderClosed, UnknownArticle, MayNotJoin, BadPledge, and PledgedMeanwhile where a colleague changed since
+    what was seen.
     """
     order = session.scalar(select(GroupOrder).where(GroupOrder.code == code))
     if order is None or not may_order(actor, "see", order):

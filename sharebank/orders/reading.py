@@ -24,6 +24,7 @@ from sharebank.orders.rules.advice import Filling, filling
 from sharebank.orders.rules.invoices import taken_over
 from sharebank.orders.rules.packs import Article, Pledge, Sharing
 from sharebank.orders.rules.shares import Bill, Delivery, Line, Minimum, bill, line_of
+from sharebank.orders.supply.supplier_models import Supplier
 
 KEPT = 64
 """Standings remembered by a process: as many orders as anybody has open."""
@@ -58,10 +59,11 @@ def order_of_code(session: Session, actor: Actor, code: str) -> GroupOrder:
     return order
 
 
-def visible_orders(session: Session, actor: Actor) -> list[GroupOrder]:
-    """The orders the actor may see: open ones first, the one that closes next at the top."""
+def visible_orders(session: Session, actor: Actor, supplier: Supplier | None = None) -> list[GroupOrder]:
+    """The orders the actor may see, of one supplier or all: open ones first, the one that closes next at the top."""
     parts = (GroupOrder.supplier, GroupOrder.house, GroupOrder.coordinator)
     query = select(GroupOrder).options(*map(joinedload, parts))
+    query = query.where(GroupOrder.supplier_id == supplier.id) if supplier else query
     rank = {"open": 0, "draft": 1, "closed": 2, "sent": 3, "received": 4, "settled": 5, "cancelled": 6}
     found = [order for order in session.scalars(query) if may_order(actor, "see", order)]
     return sorted(found, key=lambda order: (rank[order.state], order.closes_at, order.code))
@@ -112,12 +114,12 @@ def standing(session: Session, order: GroupOrder) -> Standing:
     return known
 
 
-def reckon(session: Session, order: GroupOrder, sharing: Sharing | None = None) -> Standing:
-    """The same from what is stored, with another sharing rule to see who would get what.
+def reckon(session: Session, order: GroupOrder) -> Standing:
+    """The same from what is stored.
 
     Only articles about which something changed since this process looked last are reckoned anew.
     """
-    rule: Sharing = sharing or order.sharing  # type: ignore[assignment]
+    rule: Sharing = order.sharing  # type: ignore[assignment]
     recall = _recalls.get((order.id, rule)) or _recalls.put((order.id, rule), Recall())
     items = {item.id: item for item in order.items if not item.dropped}
     found = pledges_of(session, order, recall)

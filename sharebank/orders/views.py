@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -54,12 +55,25 @@ def index() -> Page:
     done = sorted((order for order in orders if order.state in DONE), key=lambda order: order.closes_at, reverse=True)
     return render_template(
         "orders/index.html",
-        orders=[order for order in orders if order.state not in DONE],
-        done=done,
+        groups=by_campaign([order for order in orders if order.state not in DONE]),
+        done=by_campaign(done),
+        many_done=len(done),
         pledged=articles.pledged_by(session, orders, actor),
         joins=lambda order: any(pledging.joins(order, role) for role in actor.roles),
         runs=actor.admin or bool(actor.staff_ids),
     )
+
+
+def by_campaign(orders: Sequence[GroupOrder]) -> list[tuple[str, list[GroupOrder]]]:
+    """The orders that go together under the name of their campaign, those that stand alone under none.
+
+    The groups come in the order of their first orders.
+    """
+    many = Counter(order.campaign for order in orders)
+    found: dict[str, list[GroupOrder]] = {}
+    for order in orders:
+        found.setdefault(order.campaign if many[order.campaign] > 1 else "", []).append(order)
+    return list(found.items())
 
 
 # -- the articles ----------------------------------------------------------------------------------
@@ -81,8 +95,8 @@ def pledge(order_code: str) -> Page:
         return _articles_page(order_code, sheet), 422
     try:
         with transaction() as session:
-            changed = pledging.pledge_seen(
-                session, actor, order_code, sheet.structure, sheet.wanted, sheet.seen, clock.now()
+            changed = pledging.pledge(
+                session, actor, order_code, sheet.structure, sheet.wanted, clock.now(), sheet.seen
             )
     except NotFound:
         raise

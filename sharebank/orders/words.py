@@ -124,12 +124,15 @@ _ACTS = {
     "replace": N_("Article replaced"),
     "share": N_("Other rule of sharing"),
     "take_back": N_("Correction taken back"),
+    "remind": N_("Those who had not pledged were reminded"),
+    "call_off": N_("The supplier was written to: version %(version)s no longer holds"),
+    "not_called_off": N_("The supplier could not be written to: version %(version)s has to be called off by telephone"),
 }
 
 
 def act_word(event: OrderEvent) -> str:
     """A step that was made."""
-    return str(gettext(_ACTS[event.act])) if event.act in _ACTS else state_word(event.state)
+    return str(gettext(_ACTS[event.act])) % event.about if event.act in _ACTS else state_word(event.state)
 
 
 class Tab(NamedTuple):

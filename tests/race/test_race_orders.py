@@ -22,7 +22,7 @@ from sharebank.accounts import service as accounts
 from sharebank.accounts.models import Organisation
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
-from sharebank.orders import lifecycle
+from sharebank.orders import lifecycle, ticking
 from sharebank.orders.desk import making
 from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderEvent
@@ -97,7 +97,7 @@ def close(app: Flask, start: threading.Barrier) -> int:
         state = "open"
         while state == "open":
             with transaction() as session:
-                closed += lifecycle.look_after_orders(session, clock.now())["orders_closed"]
+                closed += ticking.look_after_orders(session, clock.now())["orders_closed"]
             state = db.session.scalars(select(GroupOrder.state)).one()
             db.session.rollback()
         db.session.remove()
@@ -114,7 +114,7 @@ def test_the_closing_minute(database_url: str, tmp_path: Path) -> None:
         start, start_is_slow = threading.Barrier(CLIENTS + CLOSERS + 1), threading.Event()
         with ThreadPoolExecutor(CLIENTS + CLOSERS) as pool:
             running = [pool.submit(client.run, start) for client in clients]
-            ticking = [pool.submit(close, app, start) for _ in range(CLOSERS)]
+            clocks = [pool.submit(close, app, start) for _ in range(CLOSERS)]
             start.wait(60)
             begun = lambda: sum(bool(client.stored or client.refused) for client in clients)  # noqa: E731
             while begun() < CLIENTS - 10 and not any(done.done() for done in running):
@@ -124,7 +124,7 @@ def test_the_closing_minute(database_url: str, tmp_path: Path) -> None:
                 session.scalars(select(GroupOrder)).one().closes_at = closes_at
             for done in running:
                 done.result()
-            closed = [tick.result() for tick in ticking]
+            closed = [tick.result() for tick in clocks]
         found = _read(served.port, token)
     finally:
         served.kill()
@@ -160,4 +160,8 @@ def _each_once(clients: list[Client], closes_at: Any) -> None:
         assert at < closes_at
         kept[code].append(after[0])
     assert kept == {client.code: client.stored for client in clients}
-    assert db.session.scalars(select(OrderEvent.act).order_by(OrderEvent.id)).all() == ["make", "open", "close"]
+    events = db.session.execute(select(OrderEvent.act, OrderEvent.about).order_by(OrderEvent.id)).all()
+    assert [act for act, _ in events if act != "remind"] == ["make", "open", "close"]
+    reminded = [json.dumps(about) for act, about in events if act == "remind"]
+    assert reminded, "the clocks found that it closes within a day"
+    assert len(set(reminded)) == len(reminded), "each closing time is reminded of once"

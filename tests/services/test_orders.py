@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DatabaseError
 
 from sharebank.accounts.actor import Actor
@@ -22,7 +22,7 @@ from sharebank.demo.loader import FOLDER
 from sharebank.demo.orders import load_orders
 from sharebank.exchange import ImportRefused, export_text, import_bytes
 from sharebank.notifications.models import Letter
-from sharebank.orders import lifecycle, pledging, reading
+from sharebank.orders import lifecycle, pledging, reading, ticking
 from sharebank.orders.desk import making
 from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderEvent, OrderVersion
@@ -65,7 +65,7 @@ def pledge(
     actor: Actor, organisation: str, sku: str, quantity: int, most: int | None = None, now: datetime = NOW
 ) -> None:
     with transaction() as session:
-        pledging.pledge(session, actor, "hiver", sku, organisation, quantity, most or quantity, now)
+        pledging.pledge(session, actor, "hiver", organisation, {sku: (quantity, most or quantity)}, now)
 
 
 def standing() -> reading.Standing:
@@ -147,9 +147,9 @@ def test_nothing_comes_after_the_close(app: Flask, order: str, actor: Callable[[
     with pytest.raises(pledging.OrderClosed):
         pledge(member, "CHORALE", "L1", 2, now=CLOSES)
     with transaction() as session:
-        assert lifecycle.look_after_orders(session, CLOSES)["orders_closed"] == 1
+        assert ticking.look_after_orders(session, CLOSES)["orders_closed"] == 1
     with transaction() as session:
-        assert lifecycle.look_after_orders(session, CLOSES + timedelta(days=2))["orders_closed"] == 0, "once"
+        assert ticking.look_after_orders(session, CLOSES + timedelta(days=2))["orders_closed"] == 0, "once"
     db.session.expire_all()
     with pytest.raises(pledging.OrderClosed):
         pledge(member, "CHORALE", "L1", 2)
@@ -259,7 +259,7 @@ def test_reminders_go_to_those_who_have_not_pledged(app: Flask, order: str, acto
     def remind(before: timedelta) -> set[str]:
         with transaction() as session:
             seen = set(session.scalars(select(Letter.id)))
-            lifecycle.look_after_orders(session, CLOSES - before)
+            ticking.look_after_orders(session, CLOSES - before)
             return set(session.scalars(select(Letter.to_address).where(Letter.id.not_in(seen))))
 
     assert remind(timedelta(days=4)) == set()
@@ -267,6 +267,16 @@ def test_reminders_go_to_those_who_have_not_pledged(app: Flask, order: str, acto
     assert "other@example.org" in first
     assert "member@example.org" not in first
     assert remind(timedelta(days=2)) == set(), "once a stage"
+    asked: list[str] = []
+
+    def hear(*facts: object) -> None:
+        asked.append(str(facts[2]))
+
+    event.listen(db.engine, "before_cursor_execute", hear)
+    assert remind(timedelta(days=2)) == set()
+    event.remove(db.engine, "before_cursor_execute", hear)
+    assert not [one for one in asked if not one.startswith(("SELECT", "BEGIN"))], "nor tried again"
+    assert not [one for one in asked if "FROM pledge" in one or "FOR UPDATE" in one], "nor looked for, nor held"
     assert remind(timedelta(hours=2)) == first, "and once more on the last day"
     with transaction() as session:
         later = CLOSES + timedelta(days=7)
@@ -274,6 +284,30 @@ def test_reminders_go_to_those_who_have_not_pledged(app: Flask, order: str, acto
             session, actor("staff@example.org"), "hiver", "extend", CLOSES - timedelta(hours=1), "x", later
         )
     assert remind(timedelta(days=-5)) >= first, "a new closing time reminds anew"
+
+
+def test_orders_are_reminded_of_in_one_order(app: Flask, order: str, actor: Callable[[str], Actor]) -> None:
+    """Each is held meanwhile: two processes that take them crosswise would wait for each other."""
+    staff = actor("staff@example.org")
+    with transaction() as session:
+        making.make_order(session, staff, Draft("printemps", "Fournitures", "PAP", "MCNG", CLOSES), NOW)
+        lifecycle.change(session, staff, "printemps", "open", NOW)
+    asked: list[str] = []
+
+    def hear(*facts: object) -> None:
+        asked.append(str(facts[2]))
+
+    event.listen(db.engine, "before_cursor_execute", hear)
+    with transaction() as session:
+        assert ticking.look_after_orders(session, CLOSES - timedelta(days=1))["order_reminders"]
+    event.remove(db.engine, "before_cursor_execute", hear)
+    begun = [one for one in asked if "opens_at <=" in one]
+    assert begun
+    assert all("ORDER BY group_order.id" in one for one in begun)
+    query = select(OrderEvent.order_id).where(OrderEvent.act == "remind").order_by(OrderEvent.id)
+    reminded = db.session.scalars(query).all()
+    assert len(reminded) == 2
+    assert reminded == sorted(reminded)
 
 
 # -- files -----------------------------------------------------------------------------------------

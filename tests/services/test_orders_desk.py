@@ -18,8 +18,8 @@ from sharebank.core.errors import Refused
 from sharebank.exchange import import_bytes
 from sharebank.notifications import delivery
 from sharebank.notifications.models import Letter
-from sharebank.orders import lifecycle, pledging, reading
-from sharebank.orders.desk import closing, corrections, making, preparing
+from sharebank.orders import lifecycle, pledging, reading, ticking
+from sharebank.orders.desk import closing, corrections, editing, making, preparing
 from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderEvent
 from sharebank.orders.models import GroupOrder, OrderItem, PledgeChange
@@ -68,7 +68,7 @@ def order(staff: Actor, actor: Callable[[str], Actor]) -> str:
         (MEMBER, "CHORALE", "L1", 2, 2),
     ):
         with transaction() as session:
-            pledging.pledge(session, actor(who), "hiver", sku, body, quantity, most, NOW)
+            pledging.pledge(session, actor(who), "hiver", body, {sku: (quantity, most)}, NOW)
     act(staff, "close")
     return "hiver"
 
@@ -137,9 +137,9 @@ def test_a_draft_takes_its_articles_and_the_newest_prices(staff: Actor) -> None:
 
 def test_once_open_only_words_change(staff: Actor, order: str) -> None:
     act(staff, "reopen")
-    later = preparing.Facts("Autre titre", "jeudi", "", sharing="priority", closes_at=NOW + timedelta(days=9))
+    later = editing.Facts("Autre titre", "jeudi", "", sharing="priority", closes_at=NOW + timedelta(days=9))
     with transaction() as session:
-        preparing.edit(session, staff, "hiver", later, NOW)
+        editing.edit(session, staff, "hiver", later, NOW)
     assert (found().title, found().sharing, found().closes_at) == ("Autre titre", "pro_rata", CLOSES)
     with pytest.raises(WrongOrderState), transaction() as session:
         preparing.choose_all(session, staff, "hiver", preparing.Wish(), take=False)
@@ -149,7 +149,7 @@ def test_a_draft_cannot_be_made_to_close_before_it_opens(staff: Actor) -> None:
     with transaction() as session:
         making.make_order(session, staff, Draft("hiver", "Fournitures", "PAP", "MCNG", CLOSES), NOW)
     with pytest.raises(ClosesTooEarly), transaction() as session:
-        preparing.edit(session, staff, "hiver", preparing.Facts("T", "", "", opens_at=CLOSES), NOW)
+        editing.edit(session, staff, "hiver", editing.Facts("T", "", "", opens_at=CLOSES), NOW)
 
 
 # -- what the assistant says ---------------------------------------------------------------------------
@@ -257,7 +257,7 @@ def test_the_clock_closes_once_after_an_outage_and_calls_who_runs_it(staff: Acto
     late = NOW + timedelta(days=4)
     for closed in (1, 0):
         with transaction() as session:
-            assert lifecycle.look_after_orders(session, late)["orders_closed"] == closed
+            assert ticking.look_after_orders(session, late)["orders_closed"] == closed
     assert delivery.deliver(app, late)["letters_dead"] == 0
     letters = db.session.scalars(select(Letter).order_by(Letter.id)).all()
     told = [(letter.template, letter.to_address) for letter in letters if letter.created_at == late]
@@ -274,7 +274,7 @@ def test_two_clocks_close_it_once(staff: Actor, order: str, app: Flask) -> None:
         with app.app_context():
             gate.wait(20)
             with transaction() as session:
-                closed = lifecycle.look_after_orders(session, NOW + timedelta(days=2))["orders_closed"]
+                closed = ticking.look_after_orders(session, NOW + timedelta(days=2))["orders_closed"]
             db.session.remove()
             return closed
 
@@ -290,9 +290,9 @@ def test_nobody_is_reminded_of_what_is_not_open_yet(staff: Actor) -> None:
         making.make_order(session, staff, draft, NOW)
         lifecycle.change(session, staff, "hiver", "open", NOW)
     with transaction() as session:
-        assert lifecycle.look_after_orders(session, CLOSES - timedelta(days=3))["order_reminders"] == 0
+        assert ticking.look_after_orders(session, CLOSES - timedelta(days=3))["order_reminders"] == 0
     with transaction() as session:
-        assert lifecycle.look_after_orders(session, CLOSES - timedelta(days=1))["order_reminders"] > 0
+        assert ticking.look_after_orders(session, CLOSES - timedelta(days=1))["order_reminders"] > 0
 
 
 def test_each_letter_reads_well(staff: Actor, order: str, app: Flask) -> None:
@@ -300,7 +300,7 @@ def test_each_letter_reads_well(staff: Actor, order: str, app: Flask) -> None:
     with transaction() as session:
         corrections.correct(session, staff, "hiver", "drop", NOW, "Rupture", sku="L1")
         lifecycle.change(session, staff, "hiver", "extend", NOW, "Trop peu", NOW + timedelta(days=3))
-        lifecycle.look_after_orders(session, NOW + timedelta(days=2))
+        ticking.look_after_orders(session, NOW + timedelta(days=2))
         session.flush()
         order_ = session.scalars(select(GroupOrder)).one()
         for step, state in (("receive", "received"), ("settle", "settled"), ("cancel", "cancelled")):

@@ -49,7 +49,7 @@ def pledged(app: Flask, actor: Callable[[str], Actor]) -> Actor:
         for code, skus in (("hiver", None), ("autre", ["L1"])):
             making.make_order(session, staff, Draft(code, "Fournitures", "PAP", "MCNG", CLOSES, skus=skus), NOW)
             lifecycle.change(session, staff, code, "open", NOW)
-        pledging.pledge(session, member, "hiver", "C1", "CHORALE", 10, 12, NOW)
+        pledging.pledge(session, member, "hiver", "CHORALE", {"C1": (10, 12)}, NOW)
     return staff
 
 
@@ -77,11 +77,11 @@ def test_a_sent_order_is_not_open_again_by_its_state_alone(pledged: Actor, actor
         session.execute(text("UPDATE group_order SET state = 'open'"))
     for quantity in (10, 20):
         with pytest.raises(DatabaseRefused), transaction() as session:
-            pledging.pledge(session, actor("other@example.org"), "hiver", "C1", "ECHECS", quantity, quantity, NOW)
+            pledging.pledge(session, actor("other@example.org"), "hiver", "ECHECS", {"C1": (quantity, quantity)}, NOW)
     with pytest.raises(DatabaseRefused), transaction() as session:
-        pledging.pledge(session, actor("member@example.org"), "hiver", "C1", "CHORALE", 11, 11, NOW)
+        pledging.pledge(session, actor("member@example.org"), "hiver", "CHORALE", {"C1": (11, 11)}, NOW)
     with transaction() as session:
         session.execute(text("UPDATE group_order SET state = 'sent'"))
     with transaction() as session:
         lifecycle.change(session, pledged, "hiver", "reopen", NOW)
-        pledging.pledge(session, actor("member@example.org"), "hiver", "C1", "CHORALE", 11, 11, NOW)
+        pledging.pledge(session, actor("member@example.org"), "hiver", "CHORALE", {"C1": (11, 11)}, NOW)

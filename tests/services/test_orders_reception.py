@@ -59,7 +59,7 @@ def order(app: Flask, actor: Callable[[str], Actor], staff: Actor) -> str:
         lifecycle.change(session, staff, "hiver", "open", NOW)
         people = {"CHORALE": actor("member@example.org"), "ECHECS": actor("other@example.org")}
         for body, sku, quantity, most in PLEDGES:
-            pledging.pledge(session, people[body], "hiver", sku, body, quantity, most, NOW)
+            pledging.pledge(session, people[body], "hiver", body, {sku: (quantity, most)}, NOW)
         lifecycle.change(session, staff, "hiver", "close", NOW)
         sending.send(session, staff, "hiver", NOW, "hand")
     return "hiver"
@@ -234,7 +234,7 @@ def test_what_came_of_another_version_does_not_count(order: str, actor: Callable
     count(staff, {"C1": Count(10)})
     with transaction() as session:
         lifecycle.change(session, staff, "hiver", "reopen", NOW, "encore un livre", CLOSES)
-        pledging.pledge(session, actor("member@example.org"), "hiver", "L1", "CHORALE", 3, 3, NOW)
+        pledging.pledge(session, actor("member@example.org"), "hiver", "CHORALE", {"L1": (3, 3)}, NOW)
         lifecycle.change(session, staff, "hiver", "close", NOW)
         sending.send(session, staff, "hiver", NOW, "hand")
     assert found().version == 2

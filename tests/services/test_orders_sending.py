@@ -34,15 +34,15 @@ from sharebank.orders.desk import making
 from sharebank.orders.desk.making import Draft
 from sharebank.orders.life_models import OrderFile, OrderPaper, OrderSending
 from sharebank.orders.models import GroupOrder
-from sharebank.orders.outgoing import dispatch, papers, sending
+from sharebank.orders.outgoing import calling_off, dispatch, papers, sending
 from sharebank.orders.rules.states import OrderLeaving, WrongOrderState
 from sharebank.orders.supply.supplier_models import Supplier
 from tests import world
 from tests.world import NOW
 
 CLOSES = NOW + timedelta(days=5)
-SUPPLIERS = """code,name,kind,email,min_order_eur_excl_vat,delivery_fee_eur,free_delivery_from_eur,lead_time_days
-PAP,Papeterie,school_office,ventes@example.org,10.00,4.90,50.00,5
+SUPPLIERS = """code,name,kind,email,phone,min_order_eur_excl_vat,delivery_fee_eur,free_delivery_from_eur,lead_time_days
+PAP,Papeterie,school_office,ventes@example.org,04 75 00 00 00,10.00,4.90,50.00,5
 """
 PRICES = """supplier,sku,name,unit,pack_size,unit_price_excl_vat_eur,vat_rate,price_breaks,labels,category
 PAP,C1,Cahier recyclé,piece,10,0.92,20.0,20:0.874,recycled,cahiers
@@ -112,7 +112,7 @@ def order(app: Flask, staff: Actor, actor: Callable[[str], Actor]) -> str:
         ("other@example.org", "ECHECS", "Z9", 2),
     ):
         with transaction() as session:
-            pledging.pledge(session, actor(who), "hiver", sku, organisation, quantity, quantity, NOW)
+            pledging.pledge(session, actor(who), "hiver", organisation, {sku: (quantity, quantity)}, NOW)
     with transaction() as session:
         lifecycle.change(session, staff, "hiver", "close", NOW)
     return "hiver"
@@ -263,7 +263,7 @@ def test_sent_again_it_is_the_same_and_changed_it_is_the_next_version(
     with transaction() as session:
         lifecycle.change(session, staff, "hiver", "reopen", later)
     with transaction() as session:
-        pledging.pledge(session, actor("other@example.org"), "hiver", "L1", "ECHECS", 3, 3, later)
+        pledging.pledge(session, actor("other@example.org"), "hiver", "ECHECS", {"L1": (3, 3)}, later)
         lifecycle.change(session, staff, "hiver", "close", later)
     with transaction() as session:
         sending.send(session, staff, "hiver", later)
@@ -271,8 +271,8 @@ def test_sent_again_it_is_the_same_and_changed_it_is_the_next_version(
     assert found().version == 2
     three = post.taken[-1]
     assert "commande-hiver-v2.csv" in files(three)
-    assert "version 2" in plain(three)
-    assert "remplace la version 1" in plain(three)
+    assert "version 2" in three["Subject"]
+    assert "Version 2\N{NARROW NO-BREAK SPACE}: elle annule et remplace la version 1" in plain(three)
     kept = db.session.scalars(select(OrderPaper).order_by(OrderPaper.version)).all()
     assert [paper.content["lines"][1]["units"] for paper in kept] == [2, 3], "every version is kept"
 
@@ -335,14 +335,16 @@ def test_a_press_that_is_down_keeps_the_letter(
     assert found().state == "sent"
 
 
+def broken_room(*_: object) -> None:
+    """What is to act on the end of a letter, and cannot."""
+    db.session.execute(text("SELECT nothing FROM nowhere"))
+
+
 def test_a_letter_that_left_does_not_leave_again_whatever_its_room_does(
     app: Flask, order: str, staff: Actor, post: Post, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
-        db.session.execute(text("SELECT nothing FROM nowhere"))
-
     with monkeypatch.context() as broken:
-        broken.setitem(app.extensions["letter_ended"], "order_to_supplier", fails)
+        broken.setitem(app.extensions["letter_ended"], "order_to_supplier", broken_room)
         send(staff)
         dispatch.at_once("hiver", NOW)
     delivery.deliver(app, NOW + timedelta(days=1))
@@ -380,3 +382,116 @@ def test_its_files_say_what_is_ordered(app: Flask, order: str, staff: Actor) -> 
     assert parsed[2][4] == '\'=HYPERLINK("http://x")'
     assert parsed[3][4] == "Livraison"
     assert len(parsed) == 4
+
+
+# -- cancelled once the supplier has it ------------------------------------------------------------------
+
+
+def cancel(staff: Actor, why: str = "Trop cher\ncette année") -> None:
+    with transaction() as session:
+        lifecycle.change(session, staff, "hiver", "cancel", NOW, why)
+
+
+def called_off() -> list[tuple[str, str]]:
+    db.session.rollback()
+    rows = db.session.execute(
+        select(Letter.to_address, Letter.state).where(Letter.template == "order_called_off").order_by(Letter.to_address)
+    )
+    return [(address, state) for address, state in rows]
+
+
+def test_a_supplier_who_has_the_order_is_told_that_it_is_cancelled(
+    app: Flask, order: str, staff: Actor, post: Post, quick: None
+) -> None:
+    send(staff)
+    dispatch.at_once("hiver", NOW)
+    cancel(staff)
+    assert [event.act for event in found().events][-2:] == ["cancel", "call_off"], "in its history"
+    post.taken.clear()
+    assert delivery.deliver_now(app, "order:hiver:call_off", NOW) == "sent"
+    (told,) = post.taken
+    assert told["To"].addresses[0].addr_spec == "ventes@example.org"
+    assert told["Reply-To"].addresses[0].addr_spec == "staff@example.org"
+    for words in ("hiver", "version 1", "Trop cher", "Maison citoyenne Noël Guichard"):
+        assert words in plain(told) + told["Subject"], words
+    assert not any(name in plain(told) for name in ("Chorale", "Échiquier")), "nobody who pledged is named"
+    assert called_off() == [("ventes@example.org", "sent")]
+
+
+def test_every_address_that_had_it_is_told_also_after_it_was_reopened(
+    app: Flask, order: str, staff: Actor, post: Post, quick: None
+) -> None:
+    send(staff)
+    dispatch.at_once("hiver", NOW)
+    with transaction() as session:
+        sending.resend(session, staff, "hiver", NOW, to="depot@example.org")
+    dispatch.at_once("hiver", NOW)
+    with transaction() as session:
+        sending.resend(session, staff, "hiver", NOW, to="jamais@example.org")
+        lifecycle.change(session, staff, "hiver", "reopen", NOW, "Encore", CLOSES)
+    cancel(staff)
+    assert called_off() == [("depot@example.org", "queued"), ("ventes@example.org", "queued")]
+
+
+def test_a_supplier_who_has_nothing_is_told_nothing(app: Flask, order: str, staff: Actor, post: Post) -> None:
+    send(staff)
+    with transaction() as session:
+        sending.take_back(session, staff, "hiver", NOW)
+    cancel(staff)
+    assert called_off() == []
+    assert [event.act for event in found().events][-1] == "cancel"
+
+
+def test_what_was_ordered_by_hand_is_called_off_by_hand(app: Flask, order: str, staff: Actor) -> None:
+    send(staff, how="hand")
+    cancel(staff)
+    assert called_off() == []
+    known = calling_off.known(db.session(), found())
+    assert known == calling_off.Known(1, [], by_hand=True)
+
+
+def test_who_cancelled_learns_that_the_supplier_could_not_be_told(
+    app: Flask, order: str, staff: Actor, post: Post, quick: None
+) -> None:
+    send(staff)
+    dispatch.at_once("hiver", NOW)
+    cancel(staff)
+    post.answer = "550 no such reader"
+    assert delivery.deliver_now(app, "order:hiver:call_off", NOW) == "dead"
+    assert called_off() == [("ventes@example.org", "dead")]
+    assert [event.act for event in found().events][-1] == "not_called_off"
+    warning = db.session.scalars(select(Letter).where(Letter.template == "order_not_called_off")).one()
+    assert warning.to_address == "staff@example.org"
+    post.answer = "250 taken"
+    delivery.deliver(app, NOW)
+    assert "04 75 00 00 00" in next(plain(one) for one in post.taken if "550 no such reader" in plain(one))
+
+
+def test_a_letter_that_left_while_nobody_could_act_on_it_reached_the_supplier(
+    app: Flask, order: str, staff: Actor, post: Post, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(staff, how="hand")
+    with monkeypatch.context() as broken:
+        broken.setitem(app.extensions["letter_ended"], "order_to_supplier", broken_room)
+        with transaction() as session:
+            sending.resend(session, staff, "hiver", NOW, "email", to="depot@example.org")
+        dispatch.at_once("hiver", NOW)
+    assert (len(post.taken), states()[-1]) == (1, ("email", "waiting"))
+    cancel(staff)
+    assert states() == [("hand", "taken"), ("email", "taken")]
+    assert called_off() == [("depot@example.org", "queued")]
+
+
+def test_an_order_whose_letter_leaves_at_this_moment_is_not_cancelled(
+    app: Flask, order: str, staff: Actor, post: Post, quick: None
+) -> None:
+    """Tried again a minute later, the letter would order what was called off."""
+    send(staff)
+    dispatch.at_once("hiver", NOW)
+    with transaction() as session:
+        sending.resend(session, staff, "hiver", NOW)
+        queued = (Letter.template == "order_to_supplier", Letter.state == "queued")
+        session.scalars(select(Letter).where(*queued)).one().state = "sending"
+    with pytest.raises(lifecycle.LetterLeaving):
+        cancel(staff)
+    assert (found().state, called_off()) == ("sent", [])

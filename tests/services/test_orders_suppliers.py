@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -133,6 +135,35 @@ def test_a_version_says_what_it_changed(stationer: None) -> None:
     assert prices.article(db.session(), supplier(), "C2").history[0][0].version == 1
     with pytest.raises(NotFound):
         prices.article(db.session(), supplier(), "X1")
+
+
+def test_two_files_at_the_same_moment_become_two_versions(app: Flask, stationer: None) -> None:
+    """While the first one is not stored yet, the second one waits, and is compared with it."""
+    reached = threading.Event()
+
+    def second() -> None:
+        with app.app_context():
+            take("price-list", SECOND)
+            db.session.remove()
+
+    def hear(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        waits = "INSERT INTO price_list" in statement or "FOR NO KEY UPDATE" in statement
+        if waits and threading.current_thread() is not threading.main_thread():
+            reached.set()
+
+    event.listen(db.engine, "before_cursor_execute", hear)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction() as session:
+            import_bytes(session, "price-list", "f.csv", FIRST.replace("0.92", "0.93").encode(), NOW, world.PARIS)
+            job = pool.submit(second)
+            if session.get_bind().dialect.name == "postgresql":  # on SQLite it does not begin before we end
+                assert reached.wait(20)
+        job.result(60)
+    event.remove(db.engine, "before_cursor_execute", hear)
+    db.session.rollback()
+    assert [one.version for one in prices.versions(db.session(), supplier())] == [3, 2, 1]
+    changed = {change.sku for change in prices.changes(db.session(), newest())}
+    assert changed == {"C1", "C2", "L1", "S1"}
 
 
 def test_articles_are_found_by_words_labels_and_category(stationer: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,9 @@ from sqlalchemy import event, select
 from sharebank.accounts.models import User
 from sharebank.api import orders as api_orders
 from sharebank.api.openapi import PROBLEMS, build
+from sharebank.api.order_shapes import BODIES
 from sharebank.api.problems import Invalid
+from sharebank.api.shapes import MAX_BODY
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
 from sharebank.exchange import import_bytes
@@ -365,3 +368,32 @@ def test_every_step_is_done_by_somebody() -> None:
     assert set(api_orders._STEPS) == set(STEPS)
     with pytest.raises(Invalid):
         api_orders._price("x", "f")
+
+
+def longest(schema: dict[str, Any]) -> Any:
+    """A value as long as a shape lets it be."""
+    match schema["type"]:
+        case "object":
+            return {name: longest(one) for name, one in schema["properties"].items()}
+        case "array":
+            return [longest(schema["items"])] * schema["maxItems"]
+        case "integer":
+            return schema["maximum"]
+    return "x" * schema.get("maxLength", 35)
+
+
+def test_what_the_description_allows_fits_into_a_body() -> None:
+    assert len(json.dumps(longest(BODIES["Reception"]))) <= MAX_BODY
+    order = BODIES["NewOrder"]
+    besides = {**order, "properties": {name: one for name, one in order["properties"].items() if name != "skus"}}
+    assert len(json.dumps(longest(besides))) <= MAX_BODY
+
+
+def test_of_article_numbers_the_body_alone_decides_how_many(as_: As, opened: Program) -> None:
+    skus = [f"{number:08}" for number in range(11_900)]
+    body = json.dumps({**NEW, "code": "grand", "skus": skus}, separators=(",", ":"))
+    assert MAX_BODY - 500 < len(body) <= MAX_BODY
+    answer = opened.call("POST", "/orders", data=body, content_type="application/json")
+    assert fields(answer) == {"skus"}
+    assert answer.json["type"].endswith("#problem-unknown_sku"), "each was looked for"
+    assert BODIES["NewOrder"]["properties"]["skus"]["maxItems"] == MAX_BODY // 4

@@ -57,7 +57,7 @@ def order(app: Flask, actor: Callable[[str], Actor]) -> str:
 
 def pledge(actor: Actor, organisation: str, sku: str, quantity: int, most: int | None = None) -> None:
     with transaction() as session:
-        pledging.pledge(session, actor, "hiver", sku, organisation, quantity, most or quantity, NOW)
+        pledging.pledge(session, actor, "hiver", organisation, {sku: (quantity, most or quantity)}, NOW)
 
 
 def page(browser: Any, address: str = "/orders/hiver", status: int = 200) -> str:

@@ -47,7 +47,7 @@ def browser(
     with transaction() as session:
         making.make_order(session, staff, Draft("hiver", "Fournitures", "PAP", "MCNG", NOW + timedelta(5)), NOW)
         lifecycle.change(session, staff, "hiver", "open", NOW)
-        pledging.pledge(session, actor("member@example.org"), "hiver", "C1", "CHORALE", 20, 20, NOW)
+        pledging.pledge(session, actor("member@example.org"), "hiver", "CHORALE", {"C1": (20, 20)}, NOW)
         lifecycle.change(session, staff, "hiver", "close", NOW)
     return signed_in("staff@example.org")
 

@@ -77,6 +77,7 @@ def paid(**more: str) -> dict[str, str]:
 
 
 def stored() -> int:
+    db.session.rollback()
     return db.session.scalar(select(func.count(Payment.id)).where(Payment.undone_at.is_(None))) or 0
 
 
@@ -104,8 +105,60 @@ def test_the_one_tap_button_notes_what_is_owed_once(app: Flask, order: str, sign
     data = dict(re.findall(r'name="(\w+)"\s+value="([^"]*)"', form[1]))
     first, again = (staff.post("/orders/hiver/payments", data=data) for _ in range(2))
     assert (first.status_code, again.status_code) == (303, 409)
-    assert "quelqu’un a peut-être déjà noté ce paiement" in words(again, 409)
+    assert "Chorale du Vieux-Lavoir" in words(again, 409).partition("Votre part")[0], "what is noted already"
     assert stored() == 1
+    data.pop("seen")
+    assert staff.post("/orders/hiver/payments", data=data).status_code == 409
+    assert stored() == 1, "nor where a page does not say what it showed"
+
+
+@pytest.mark.parametrize("path", ["/orders/hiver/payments", "/orders/balances"])
+def test_a_part_noted_by_two_clicks_counts_once(
+    app: Flask, order: str, signed_in: Callable[[str], Any], path: str
+) -> None:
+    staff = signed_in("staff@example.org")
+    staff.post("/orders/hiver/settle")
+    between = "balances" in path
+    home = path if between else HOME
+    data = paid(payer="STN", cents="2,00") if between else paid(cents="5,00")
+    data["seen"] = newest(staff.get(home).text)
+    first, again = (staff.post(path, data=data) for _ in range(2))
+    assert (first.status_code, again.status_code, stored()) == (303, 409, 1)
+    said = words(again, 409)
+    assert ("3,36 €" if between else "7,52 €") in said.partition("Votre part")[0], "and what is still owed"
+    assert f'value="{data["cents"]}"' in again.text, "nothing typed is lost"
+    answer = staff.post(path, data={**data, "seen": newest(again.text)})
+    assert (answer.status_code, stored()) == (303, 2), "whoever was told, and sends it once more, means another one"
+
+
+@pytest.mark.parametrize("path", ["/orders/hiver/payments", "/orders/balances"])
+@pytest.mark.parametrize("seen", ["9999999999", "2147483648", "9" * 40, "²", "-1"])
+def test_a_number_no_payment_has_showed_none(
+    app: Flask, order: str, signed_in: Callable[[str], Any], path: str, seen: str
+) -> None:
+    staff = signed_in("staff@example.org")
+    staff.post("/orders/hiver/settle")
+    data = paid(payer="STN", cents="2,00") if "balances" in path else paid(cents="5,00")
+    first, again = (staff.post(path, data={**data, "seen": seen}) for _ in range(2))
+    assert (first.status_code, again.status_code, stored()) == (303, 409, 1)
+
+
+def test_a_payment_of_others_or_one_taken_back_stands_in_nobodys_way(
+    app: Flask, order: str, signed_in: Callable[[str], Any]
+) -> None:
+    staff = signed_in("staff@example.org")
+    seen = newest(staff.get(HOME).text)
+    staff.post("/orders/hiver/payments", data=paid(payer="MCNG", payee="", cents="5", seen=seen))
+    assert staff.post("/orders/hiver/payments", data=paid(cents="5", seen=seen)).status_code == 303
+    number = db.session.scalar(select(func.max(Payment.id)))
+    assert staff.post(f"/orders/payments/{number}/undo", data={"why": "Erreur"}).status_code == 303
+    assert staff.post("/orders/hiver/payments", data=paid(cents="5", seen=seen)).status_code == 303
+
+
+def newest(page: str) -> str:
+    found = re.search(r'id="seen" name="seen" type="hidden" value="(\d+)"', page)
+    assert found, page
+    return found[1]
 
 
 @pytest.mark.parametrize(

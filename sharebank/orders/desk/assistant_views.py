@@ -19,6 +19,7 @@ from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.desk import closing, corrections, preparing
 from sharebank.orders.desk.desk_forms import RULES, SHORT, Moment, StepForm
 from sharebank.orders.models import GroupOrder
+from sharebank.orders.outgoing import calling_off
 from sharebank.orders.reading import Standing, standing, terms_of
 from sharebank.orders.rules.packs import SHARINGS
 from sharebank.orders.rules.states import ACTS, REOPENED, transition
@@ -71,6 +72,7 @@ def assistant(order_code: str) -> Page:
         newer=preparing.newer_prices(session, order),
         steps=_steps(order),
         now=clock.now(),
+        **calling_off.of_cancelled(session, order),
     )
 
 
@@ -150,8 +152,13 @@ def step(order_code: str) -> Page:
 
 
 def _step_page(order: GroupOrder, act: str, form: StepForm, status: int) -> Page:
-    told = len(lifecycle.pledgers(db.session(), order)) if act != "open" else 0
-    reason = act in ACTS and ACTS[act].needs_reason
-    title = str(_(_TITLES[act]))
-    page = render_template("orders/step.html", order=order, act=act, title=title, form=form, told=told, reason=reason)
-    return page, status
+    return render_template(
+        "orders/step.html",
+        order=order,
+        act=act,
+        title=str(_(_TITLES[act])),
+        form=form,
+        told=len(lifecycle.pledgers(db.session(), order)) if act != "open" else 0,
+        reason=act in ACTS and ACTS[act].needs_reason,
+        known=calling_off.known(db.session(), order) if act == "cancel" else None,
+    ), status

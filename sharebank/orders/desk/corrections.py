@@ -21,7 +21,7 @@ from sharebank.orders.lifecycle import locked, tell_of_correction
 from sharebank.orders.models import GroupOrder, OrderItem, PledgeChange
 from sharebank.orders.pledging import MOST, MayNotJoin, UnknownArticle, change_stamp, joins
 from sharebank.orders.reading import Standing, pledges_of, terms_of
-from sharebank.orders.rules.corrections import ACTS, NoFallback, NothingToMove, NotSoMany, TakenBack
+from sharebank.orders.rules.corrections import ACTS, UNDOABLE, NoFallback, NothingToMove, NotSoMany, TakenBack
 from sharebank.orders.rules.packs import Pledge, Sharing
 from sharebank.orders.rules.states import WORDS, OrderReasonMissing, WrongOrderState
 from sharebank.orders.supply.supplier_models import PriceItem
@@ -150,7 +150,7 @@ def take_back(session: Session, actor: Actor, code: str, event_id: int, now: dat
     event = next((one for one in order.events if one.id == event_id), None)
     if event is None:
         raise NotFound
-    if event.act not in ("more", "less", "drop", "replace") or event.id in _undone(order):
+    if event.act not in UNDOABLE or event.id in _undone(order):
         raise TakenBack
     moved = select(Adjustment).where(Adjustment.event_id == event.id).order_by(Adjustment.id)
     moves = [(one.item_id, one.organisation_id, -one.units) for one in session.scalars(moved)]
@@ -279,7 +279,7 @@ def kept(session: Session, order: GroupOrder) -> list[Correction]:
         Correction(
             event,
             event.id in undone,
-            able and event.id not in undone and event.act in ("more", "less", "drop", "replace"),
+            able and event.id not in undone and event.act in UNDOABLE,
         )
         for event in events
     ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, RadioField, SelectField, StringField, TextAreaField, TimeField
+from wtforms import DateField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField, TimeField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
 from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
@@ -18,11 +19,13 @@ from sharebank.catalog.fields import NumberField, one_line
 from sharebank.core import web
 from sharebank.core.errors import N_, Refused
 from sharebank.core.period import FIRST, LAST, OutsideCalendar, to_local, to_utc
+from sharebank.core.texts import gettext
 from sharebank.core.texts import lazy_gettext as _
+from sharebank.orders.desk.editing import Facts
 from sharebank.orders.desk.making import Draft
-from sharebank.orders.desk.preparing import Facts
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.pledging import MOST
+from sharebank.orders.words import moment
 from sharebank.reservations.forms import ManyField, PeriodFields
 
 RULES = {
@@ -33,6 +36,9 @@ RULES = {
 """How shortages are shared, as screens say it."""
 SHORT = {"pro_rata": N_("In proportion"), "first_come": N_("First come"), "priority": N_("Some first")}
 """The same where there is no room."""
+_FACT_FIELDS = {"coordinator_id": "coordinator", "opens_at": "opens_day", "closes_at": "closes_day"}
+"""Where a fact is typed whose field goes by another name."""
+_DAYS = ("opens_day", "closes_day")
 JOINS = {"house": N_("Houses"), "association": N_("Associations"), "partner": N_("Partners")}
 
 
@@ -72,7 +78,7 @@ class FactsForm(FlaskForm, SharingFields):  # type: ignore[misc]
     """What is said of an order; when it is made, and as long as it is a draft."""
 
     title = StringField(
-        _("Title"), [DataRequired(_("Say in a few words what it is for.")), Length(max=200)], filters=[one_line],
+        _("Title"), [DataRequired(_("Give the order a title.")), Length(max=200)], filters=[one_line],
         description=_("What people read in the list, such as “Back to school 2027”."),
     )  # fmt: skip
     house = SelectField(_("Delivered to"), [DataRequired()])
@@ -91,6 +97,7 @@ class FactsForm(FlaskForm, SharingFields):  # type: ignore[misc]
         description=_("The same word for orders at several suppliers that go together. Empty: the order’s own code."),
     )  # fmt: skip
     coordinator = SelectField(_("Coordinator"), coerce=int)
+    seen = HiddenField()
 
     validate_closes_day = validate_opens_day = PeriodFields.validate_day
     EARLY = ("house", "closes_day", "closes_hour", "opens_day", "opens_hour", "joins", "campaign", "sharing", "first")
@@ -134,16 +141,72 @@ class FactsForm(FlaskForm, SharingFields):  # type: ignore[misc]
             joins=tuple(self.joins.data or ()),
         )
 
-    def put(self, order: GroupOrder, tz: ZoneInfo) -> None:
-        """Show an order as it is."""
-        opens, closes = to_local(order.opens_at, tz), to_local(order.closes_at, tz)
-        self.title.data, self.pickup.data, self.notes.data = order.title, order.pickup, order.notes
-        self.coordinator.data = order.coordinator_id
-        if "house" in self:
-            self.house.data, self.campaign.data = order.house.code, order.campaign
-            self.closes_day.data, self.closes_hour.data = closes.date(), closes.time()
-            self.opens_day.data, self.opens_hour.data = opens.date(), opens.time()
-            self.joins.data, self.first.data, self.sharing.data = order.joins, order.first, order.sharing
+    def put(self, facts: Mapping[str, Any], tz: ZoneInfo) -> None:
+        """Show these facts of an order (`editing.stored`) as they are stored."""
+        for name, value in facts.items():
+            field = _FACT_FIELDS.get(name, name)
+            if field in _DAYS:
+                wall = to_local(datetime.fromisoformat(value), tz)
+                day, hour = self[field], self[field.replace("day", "hour")]
+                day.data, hour.data = wall.date(), wall.time()
+                day.raw_data = hour.raw_data = None  # else what was typed is shown
+            else:
+                self[field].data = value
+
+    def show(self, facts: Mapping[str, Any], tz: ZoneInfo) -> None:
+        """The same for the whole form, which brings back what it showed."""
+        self.put(facts, tz)
+        self.seen.data = json.dumps(facts)
+
+    def shown(self) -> dict[str, Any]:
+        """What the form showed; what cannot be read showed nothing, so that nothing is overwritten unseen."""
+        try:
+            found = json.loads(self.seen.data or "")
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def compare(
+        self, others: Iterable[str], stands: Mapping[str, Any], wanted: Mapping[str, Any], tz: ZoneInfo
+    ) -> None:
+        """Say beside each fact that a colleague changed how it stands; whoever left it alone goes on from theirs.
+
+        Sent once more, the form is sent by somebody who has seen how all of it `stands`.
+        """
+        before = self.shown()
+        self.seen.data = json.dumps(stands)
+        for name, value in stands.items():
+            if name not in others:
+                continue
+            field = self[_FACT_FIELDS.get(name, name)]
+            if name in before and wanted.get(name) == before[name]:
+                self.put({name: value}, tz)
+                said = gettext("Changed meanwhile; it was: “%(value)s”.", value=self._said(field, before[name]))
+            else:
+                said = gettext("Stored meanwhile: “%(value)s”.", value=self._said(field, value))
+            field.errors = [*field.errors, said]
+
+    def too_late(self, stands: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Take out what only a draft lets change once it is none (how it `stands`): what was typed there, by label."""
+        if "house" in stands:
+            return []
+        before, lost = self.shown(), []
+        for name in (name for name in wanted if name not in stands and wanted[name] != before.get(name)):
+            field = self[_FACT_FIELDS.get(name, name)]
+            lost.append((str(field.label.text), self._said(field, wanted[name])))
+        for name in self.EARLY:
+            del self[name]
+        return lost
+
+    @staticmethod
+    def _said(field: Field, value: Any) -> str:
+        """A stored value as its reader would name it."""
+        if field.name in _DAYS:
+            return moment(datetime.fromisoformat(value))
+        if hasattr(field, "choices"):
+            names = {str(choice.value): str(choice.label) for choice in field.choices}
+            value = ", ".join(names.get(str(one), str(one)) for one in (value if isinstance(value, list) else [value]))
+        return value or gettext("nothing")
 
 
 class NewForm(FactsForm):
@@ -230,8 +293,3 @@ class RuleForm(FlaskForm, SharingFields):  # type: ignore[misc]
 def soon(now: datetime, tz: ZoneInfo) -> tuple[date, time]:
     """When an order closes unless somebody says otherwise: in two weeks, in the evening."""
     return to_local(now, tz).date() + timedelta(days=14), time(18)
-
-
-def values(form: FlaskForm) -> dict[str, Any]:
-    """What was typed, without the token."""
-    return {name: data for name, data in form.data.items() if name != "csrf_token"}

@@ -16,7 +16,7 @@ from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound, Refused, Word
 from sharebank.core.texts import gettext as _
 from sharebank.orders.blueprint import Page, bp, run_by_me
-from sharebank.orders.desk import making, preparing
+from sharebank.orders.desk import editing, making, preparing
 from sharebank.orders.desk.desk_forms import ArticlesForm, FactsForm, NewForm, soon
 from sharebank.orders.desk.preparing import Wish
 from sharebank.orders.filling_words import category_word
@@ -47,7 +47,7 @@ def new() -> Page:
     supplier, prices = source
     form = NewForm()
     del form.coordinator
-    kinds, _labels = preparing.kinds(session, prices.id)
+    kinds = preparing.kinds(session, prices.id)
     form.offer(houses, directory.organisations(session))
     form.categories.choices = [
         SelectChoice(name, f"{category_word(name) or _('Others')} ({many})") for name, many in kinds
@@ -85,32 +85,37 @@ def edit(order_code: str) -> Page:
     session, actor, now = db.session(), me(), clock.now()
     order = run_by_me(order_code)
     form = FactsForm()
-    if order.state == "draft":
+    lost: list[tuple[str, str]] = []
+    if order.state == "draft" or "house" in request.form:  # sent by who saw a draft: it was opened meanwhile
         form.offer(preparing.houses_of(session, actor), directory.organisations(session))
     else:
         for name in FactsForm.EARLY:
             del form[name]
-    people = preparing.coordinators(session, order)
+    people = editing.coordinators(session, order)
     form.coordinator.choices = [SelectChoice(str(number), name) for number, name in people.items()]
     status = 200
     if not form.is_submitted():
-        form.put(order, web.tz())
+        form.show(editing.stored(order), web.tz())
     else:
         facts = form.facts(web.tz(), now) if form.validate() else None
         status = 422
         if facts is not None:
             try:
                 with transaction() as writing:
-                    preparing.edit(writing, actor, order_code, facts, now)
+                    editing.edit(writing, actor, order_code, facts, now, form.shown())
             except (NotFound, NotAllowed):
                 raise
             except Refused as refused:
                 status = _blame(form, refused)
+                if "stands" in refused.facts:  # as it stood then: what changes from now on was not seen either
+                    wanted, there, stands = editing.plain(facts), refused.facts["there"], refused.facts["stands"]
+                    lost = form.too_late(stands, wanted)
+                    form.compare(there, stands, wanted, web.tz())
             else:
                 flash(_("Stored."), "success")
                 return redirect(url_for("orders.assistant", order_code=order_code), 303)
     order = order_of_code(db.session(), actor, order_code)
-    return render_template("orders/edit.html", order=order, form=form), status
+    return render_template("orders/edit.html", order=order, form=form, lost=lost), status
 
 
 # -- the articles ----------------------------------------------------------------------------------
@@ -159,7 +164,7 @@ def _kept(wish: Wish) -> dict[str, Any]:
 
 def _choose_page(order: GroupOrder) -> str:
     session, wish = db.session(), _wish()
-    kinds, _labels = preparing.kinds(session, order.price_list_id)
+    kinds = preparing.kinds(session, order.price_list_id)
     form = ArticlesForm(request.args)
     form.category.choices = [
         SelectChoice("", _("All categories")),

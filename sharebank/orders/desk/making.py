@@ -105,6 +105,15 @@ def check_parties(session: Session, first: Sequence[str], joins: Sequence[str]) 
             raise UnknownParty(field, value=unknown[0])
 
 
+def delivery_house(session: Session, actor: Actor, code: str, field: str) -> int:
+    """The id of a house the actor may have orders delivered to; raises UnknownHouse or NotAllowed."""
+    house = directory.organisation(session, code)
+    if house is None or house.kind != "house":
+        raise UnknownHouse(field, value=code)
+    require(may_house(actor, "run_orders", house.organisation_id))
+    return house.organisation_id
+
+
 def latest_list(session: Session, supplier_id: int) -> PriceList | None:
     """The newest prices of a supplier."""
     query = select(PriceList).where(PriceList.supplier_id == supplier_id).order_by(PriceList.version.desc())
@@ -119,10 +128,7 @@ def campaign_of(code: str, supplier: str) -> str:
 
 def make_order(session: Session, actor: Actor, draft: Draft, now: datetime) -> GroupOrder:
     """Make an order as a draft; raises NotAllowed, or what is wrong with the draft."""
-    house = directory.organisation(session, draft.house)
-    if house is None or house.kind != "house":
-        raise UnknownHouse("delivery_house", value=draft.house)
-    require(may_house(actor, "run_orders", house.organisation_id))
+    house_id = delivery_house(session, actor, draft.house, "delivery_house")
     known = source(session, draft.supplier)
     if known is None:
         raise UnknownSupplier("supplier", value=draft.supplier)
@@ -141,7 +147,7 @@ def make_order(session: Session, actor: Actor, draft: Draft, now: datetime) -> G
         title=draft.title,
         supplier_id=supplier.id,
         price_list_id=prices.id,
-        house_id=house.organisation_id,
+        house_id=house_id,
         coordinator_id=actor.user_id,
         sharing=draft.sharing,
         first=list(draft.first),

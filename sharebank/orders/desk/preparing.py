@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, Text, cast, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.directory import House
-from sharebank.accounts.models import Membership, User
-from sharebank.accounts.permissions import may_house, require
+from sharebank.accounts.permissions import may_house
 from sharebank.catalog.service import fold
 from sharebank.core.db import AnyRow
 from sharebank.core.errors import Word
 from sharebank.orders.desk.making import (
     LONGEST,
     RESERVED,
-    UnknownHouse,
-    campaign_of,
-    check_parties,
     copy_items,
     latest_list,
     source,
 )
-from sharebank.orders.life_models import OrderEvent
 from sharebank.orders.lifecycle import locked
 from sharebank.orders.models import GroupOrder, OrderItem
 from sharebank.orders.pledging import change_stamp
-from sharebank.orders.rules.states import WORDS, ClosesTooEarly, WrongOrderState
+from sharebank.orders.rules.states import WORDS, WrongOrderState
 from sharebank.orders.supply.supplier_models import PriceItem, PriceList, Supplier, fitting
 
 PAGE = 50
@@ -78,79 +71,6 @@ def free_code(session: Session, title: str, supplier: str) -> str:
     return next(one for one in numbers if one not in taken and one not in RESERVED)
 
 
-def coordinators(session: Session, order: GroupOrder) -> dict[int, str]:
-    """Who may coordinate an order: the staff of its delivery house, and who does."""
-    query = (
-        select(User)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.organisation_id == order.house_id, Membership.role != "member")
-        .order_by(User.last_name, User.first_name)
-    )
-    return {order.coordinator_id: order.coordinator.name} | {user.id: user.name for user in session.scalars(query)}
-
-
-# -- its facts -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is said of an order; instants in UTC. What is None stays as it is: later on, only some may change."""
-
-    title: str
-    pickup: str
-    notes: str
-    coordinator_id: int | None = None
-    house: str | None = None
-    campaign: str | None = None
-    """Empty: what its code says."""
-    opens_at: datetime | None = None
-    closes_at: datetime | None = None
-    sharing: str | None = None
-    first: tuple[str, ...] | None = None
-    joins: tuple[str, ...] | None = None
-
-
-_SOON = ("campaign", "opens_at", "closes_at", "sharing")
-"""What only a draft lets change, beside the house and the lists: later these are steps or corrections of their own."""
-
-
-def edit(session: Session, actor: Actor, code: str, facts: Facts, now: datetime) -> GroupOrder:
-    """Change the facts of an order; raises NotFound, NotAllowed, WrongOrderState, UnknownHouse, ClosesTooEarly."""
-    order = locked(session, actor, code, leaving=True)
-    if order.state in ("settled", "cancelled"):
-        raise WrongOrderState(state=Word(WORDS[order.state]))
-    order.title, order.pickup, order.notes = facts.title, facts.pickup, facts.notes
-    if facts.coordinator_id in coordinators(session, order):
-        order.coordinator_id = facts.coordinator_id
-    if order.state == "draft":
-        _prepare(session, actor, order, facts, now)
-    order.pledge_version = change_stamp()
-    order.events.append(OrderEvent(at=now, user_id=actor.user_id, act="edit", state=order.state))
-    session.flush()
-    return order
-
-
-def _prepare(session: Session, actor: Actor, order: GroupOrder, facts: Facts, now: datetime) -> None:
-    for name in _SOON:
-        value = getattr(facts, name)
-        if value is not None:
-            setattr(order, name, value)
-    order.campaign = order.campaign or campaign_of(order.code, order.supplier.code)
-    if facts.house is not None and facts.house != order.house.code:
-        house = directory.organisation(session, facts.house)
-        if house is None or house.kind != "house":
-            raise UnknownHouse("house", value=facts.house)
-        require(may_house(actor, "run_orders", house.organisation_id))
-        order.house_id = house.organisation_id
-    check_parties(session, facts.first or (), facts.joins or ())
-    for name in ("first", "joins"):
-        value = getattr(facts, name)
-        if value is not None:
-            setattr(order, name, list(value))
-    if order.closes_at <= max(now, order.opens_at):
-        raise ClosesTooEarly("closes_at")
-
-
 # -- its articles ----------------------------------------------------------------------------------
 
 
@@ -160,7 +80,6 @@ class Wish:
 
     q: str = ""
     category: str = ""
-    label: str = ""
     only: str = ""
     """`in` the order, `out` of it, or both."""
     page: int = 1
@@ -179,7 +98,7 @@ class Choice:
 def articles(session: Session, order: GroupOrder, wish: Wish) -> Choice:
     """The articles of the order's price list that fit, in the supplier's order."""
     mine = select(OrderItem.sku).where(OrderItem.order_id == order.id)
-    fits = [PriceItem.price_list_id == order.price_list_id, *fitting(PriceItem, wish.q, (wish.label,), wish.category)]
+    fits = [PriceItem.price_list_id == order.price_list_id, *fitting(PriceItem, wish.q, (), wish.category)]
     if wish.only:
         fits.append(PriceItem.sku.in_(mine) if wish.only == "in" else PriceItem.sku.not_in(mine))
     total = session.scalar(select(func.count(PriceItem.id)).where(*fits)) or 0
@@ -195,19 +114,11 @@ def articles(session: Session, order: GroupOrder, wish: Wish) -> Choice:
     return Choice(session.connection().execute(page).all(), total, chosen)
 
 
-def kinds(session: Session, price_list_id: int) -> tuple[list[tuple[str, int]], list[str]]:
-    """The categories of a price list, each with how many articles it has, and its labels."""
-    count = func.count(PriceItem.id)
-    query = select(PriceItem.category, cast(PriceItem.labels, Text), count).where(
-        PriceItem.price_list_id == price_list_id
-    )
-    found, labels = dict[str, int](), set[str]()
-    for category, said, many in session.connection().execute(
-        query.group_by(PriceItem.category, cast(PriceItem.labels, Text))
-    ):
-        found[category] = found.get(category, 0) + many
-        labels |= set(json.loads(said))
-    return sorted(found.items()), sorted(labels)
+def kinds(session: Session, price_list_id: int) -> list[tuple[str, int]]:
+    """The categories of a price list, each with how many articles it has."""
+    same = PriceItem.price_list_id == price_list_id
+    query = select(PriceItem.category, func.count(PriceItem.id)).where(same).group_by(PriceItem.category)
+    return sorted((category, many) for category, many in session.connection().execute(query))
 
 
 def skus_of(session: Session, supplier: str, categories: Collection[str]) -> list[str]:
@@ -230,9 +141,9 @@ def choose_all(session: Session, actor: Actor, code: str, wish: Wish, *, take: b
     """Take all articles that fit, or leave them all out; raises as `choose`."""
     order = _draft(session, actor, code)
     if take:
-        _take(session, order, *fitting(PriceItem, wish.q, (wish.label,), wish.category))
+        _take(session, order, *fitting(PriceItem, wish.q, (), wish.category))
         return
-    fits = (PriceItem.price_list_id == order.price_list_id, *fitting(PriceItem, wish.q, (wish.label,), wish.category))
+    fits = (PriceItem.price_list_id == order.price_list_id, *fitting(PriceItem, wish.q, (), wish.category))
     _leave(session, order, set(session.scalars(select(PriceItem.sku).where(*fits))))
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from babel.numbers import format_decimal
 from flask_wtf import FlaskForm
-from wtforms import DateField, Form, FormField, HiddenField, SelectField, SelectMultipleField, StringField
+from wtforms import DateField, FormField, HiddenField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import DataRequired, Length, Optional, ValidationError
 
 from sharebank.catalog.fields import EurosField, NumberField, one_line
 from sharebank.catalog.photos import Picture
 from sharebank.catalog.rules import NoPhoto
 from sharebank.core import web
+from sharebank.core.forms import Plain
 from sharebank.core.money import cents
 from sharebank.core.texts import gettext
 from sharebank.core.texts import lazy_gettext as _
@@ -55,7 +56,7 @@ class UnitPriceField(NumberField):
 # -- counting ----------------------------------------------------------------------------------------
 
 
-class CountForm(Form):
+class CountForm(Plain):
     """One article: how many came, how many of these are damaged, what it costs now."""
 
     came = NumberField(_("Came"), 0, MOST)
@@ -145,7 +146,7 @@ class NotePhotosForm(PhotosForm):
 # -- the invoice -------------------------------------------------------------------------------------
 
 
-class InvoiceLineForm(Form):
+class InvoiceLineForm(Plain):
     """One line as the supplier wrote it; an empty amount is units × price."""
 
     units = NumberField(_("Units"), 0, MOST)

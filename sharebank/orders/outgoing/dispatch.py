@@ -21,7 +21,7 @@ from sharebank.notifications.attachments import Attachment, Maker, NotReady
 from sharebank.orders.life_models import OrderFile, OrderPaper
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.outgoing import documents
-from sharebank.orders.outgoing.sending import letter_key, sendings
+from sharebank.orders.outgoing.sending import letter_key, waiting_try
 
 log = logging.getLogger(__name__)
 _KEEP = {
@@ -73,11 +73,12 @@ def at_once(code: str, now: datetime) -> None:
     order = session.scalar(select(GroupOrder).where(GroupOrder.code == code))
     if order is None:
         raise NotFound
-    waiting = next((one.id for one in sendings(session, order) if one.state == "waiting"), None)
+    waiting = waiting_try(session, order)
+    key = letter_key(code, waiting.id) if waiting else ""
     session.rollback()
-    if waiting is None:
+    if not key:
         return
     try:
-        delivery.deliver_now(current_app, letter_key(code, waiting), now)
+        delivery.deliver_now(current_app, key, now)
     except Exception:
         log.exception("order %s could not be delivered at once", code)

@@ -39,7 +39,7 @@ def next_content(
 
 def content_of(order: GroupOrder, standing: Standing, version: int, at: str) -> dict[str, Any]:
     """All that its documents say, as plain JSON values; no organisation is named but the one it is delivered to."""
-    house, supplier, who = order.house, order.supplier, order.coordinator
+    supplier = order.supplier
     whole = standing.bill.invoice
     items = {item.sku: item for item in order.items}
     return {
@@ -48,14 +48,8 @@ def content_of(order: GroupOrder, standing: Standing, version: int, at: str) -> 
         "version": version,
         "at": at,
         "supplier": {"name": supplier.name, "address": supplier.address, "place": _place(supplier)},
-        "house": {
-            "name": house.name,
-            "address": house.address,
-            "place": _place(house),
-            "phone": house.phone,
-            "email": house.email,
-        },
-        "contact": {"name": who.name, "phone": who.phone, "email": who.email},
+        "house": house_of(order),
+        "contact": contact_of(order),
         "lead_days": supplier.lead_days,
         "lines": [
             {
@@ -77,6 +71,19 @@ def content_of(order: GroupOrder, standing: Standing, version: int, at: str) -> 
         "vat": [[format(rate, "f"), cents] for rate, cents in whole.vat_by_rate.items()],
         "total_cents": whole.total_cents,
     }
+
+
+def house_of(order: GroupOrder) -> dict[str, str]:
+    """Where it is delivered, for who is outside."""
+    house = order.house
+    place = {"name": house.name, "address": house.address, "place": _place(house)}
+    return place | {"phone": house.phone, "email": house.email}
+
+
+def contact_of(order: GroupOrder) -> dict[str, str]:
+    """Whom the supplier asks."""
+    who = order.coordinator
+    return {"name": who.name, "phone": who.phone, "email": who.email}
 
 
 def _place(body: Any) -> str:

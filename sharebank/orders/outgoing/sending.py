@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from sharebank.accounts import directory
@@ -17,7 +17,7 @@ from sharebank.notifications.models import Letter
 from sharebank.notifications.rules import is_address
 from sharebank.notifications.service import Ended, Recipient, post, withdraw
 from sharebank.orders.life_models import OrderPaper, OrderSending
-from sharebank.orders.lifecycle import facts_of, locked, step
+from sharebank.orders.lifecycle import LetterLeaving, facts_of, locked, step
 from sharebank.orders.models import GroupOrder
 from sharebank.orders.outgoing.papers import frozen_paper, latest_paper
 from sharebank.orders.pledging import change_stamp
@@ -49,14 +49,6 @@ class NotLeaving(Refused):
     status = 409
     code = "not_leaving"
     sentence = N_("This order no longer waits to leave: look at what became of it.")
-
-
-class LetterLeaving(Refused):
-    """The mail server has it at this very moment."""
-
-    status = 409
-    code = "letter_leaving"
-    sentence = N_("The letter is leaving at this very moment: look again in a minute.")
 
 
 # -- sending -----------------------------------------------------------------------------------------
@@ -99,7 +91,7 @@ def resend(
     if order.state != "sent":
         raise WrongOrderState(state=Word(WORDS[order.state]))
     how, address = _way(order, how, to)
-    if any(one.state == "waiting" for one in sendings(session, order)):
+    if waiting_try(session, order) is not None:
         raise LetterLeaving
     paper = latest_paper(session, order)
     assert paper is not None, "it was sent"
@@ -114,7 +106,7 @@ def take_back(session: Session, actor: Actor, code: str, now: datetime) -> Group
     Raises NotFound, NotAllowed, NotLeaving or LetterLeaving.
     """
     order = locked(session, actor, code, leaving=True)
-    waiting = next((one for one in sendings(session, order) if one.state == "waiting"), None)
+    waiting = waiting_try(session, order)
     if waiting is None:
         raise NotLeaving
     if not withdraw(session, letter_key(order.code, waiting.id)):
@@ -128,7 +120,7 @@ def take_back(session: Session, actor: Actor, code: str, now: datetime) -> Group
 def hurry(session: Session, actor: Actor, code: str, now: datetime) -> None:
     """Have the letter that waits tried at once. Raises NotFound, NotAllowed or NotLeaving."""
     order = locked(session, actor, code, leaving=True)
-    waiting = next((one for one in sendings(session, order) if one.state == "waiting"), None)
+    waiting = waiting_try(session, order)
     if waiting is None:
         raise NotLeaving
     letter = letter_of(session, order, waiting)
@@ -253,8 +245,13 @@ def sendings(session: Session, order: GroupOrder) -> list[OrderSending]:
     return list(session.scalars(query.options(joinedload(OrderSending.paper), joinedload(OrderSending.user))))
 
 
+def waiting_try(session: Session, order: GroupOrder) -> OrderSending | None:
+    """The try whose letter waits to leave; there is one at most."""
+    waits = (OrderSending.order_id == order.id, OrderSending.state == "waiting")
+    return session.scalar(select(OrderSending).where(*waits))
+
+
 def letter_of(session: Session, order: GroupOrder, one: OrderSending) -> Letter | None:
     """The letter of a try, while the outbox keeps it."""
     key = letter_key(order.code, one.id)
-    mine = (Letter.template == "order_to_supplier", func.substr(Letter.key, 1, len(key)) == key)
-    return session.scalar(select(Letter).where(*mine))
+    return session.scalar(select(Letter).where(Letter.template == "order_to_supplier", letters.about(key)))

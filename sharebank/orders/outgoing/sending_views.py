@@ -18,7 +18,7 @@ from sharebank.orders import reading
 from sharebank.orders.blueprint import Page, bp, run_by_me
 from sharebank.orders.life_models import OrderSending
 from sharebank.orders.models import GroupOrder
-from sharebank.orders.outgoing import dispatch, documents, papers
+from sharebank.orders.outgoing import calling_off, dispatch, documents, papers
 from sharebank.orders.outgoing import sending as service
 from sharebank.orders.outgoing.sending_forms import SendForm
 
@@ -105,7 +105,7 @@ def _page(order: GroupOrder, form: SendForm, status: int = 200) -> Page:
     session = db.session()
     standing = reading.standing(session, order)
     tries = service.sendings(session, order)
-    waiting = next((one for one in tries if one.state == "waiting"), None)
+    waiting = service.waiting_try(session, order)
     kept = papers.latest_paper(session, order) if order.leaving or order.state in _WITH_PAPER else None
     facts: dict[str, Any] = {
         "order": order,
@@ -119,6 +119,7 @@ def _page(order: GroupOrder, form: SendForm, status: int = 200) -> Page:
         "letter": service.letter_of(session, order, waiting) if waiting else None,
         "kept": kept,
         "forms": documents.MEDIA,
+        **calling_off.of_cancelled(session, order),
     }
     return render_template("orders/sending.html", **facts), status
 

@@ -46,11 +46,6 @@ class Accounts:
         """The fewest payments after which no house owes another anything for this order."""
         return settle(self.balances)
 
-    @property
-    def all_paid(self) -> bool:
-        """Is the supplier paid, and does no association owe its house anything, nor the house it?"""
-        return not self.unnoted and not any(self.owed.values())
-
     def most(self, payer: str, payee: str) -> int:
         """The most one may pay the other for this order: what is owed, so that nothing is noted twice.
 

@@ -13,6 +13,8 @@ ACTS = {
     "take_back": ("open", "closed"),
 }
 """In which states each correction may be made."""
+UNDOABLE = ("more", "less", "drop", "replace")
+"""Those that another one takes back."""
 
 
 class NothingToMove(Refused):

@@ -9,9 +9,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from babel.dates import format_date
 from babel.numbers import format_decimal
 
+from sharebank.core.days import written
 from sharebank.core.money import euros
 from sharebank.core.values import defuse
 
@@ -41,7 +41,7 @@ def rate(percent: Decimal) -> str:
 
 def day(value: date) -> str:
     """`28 novembre 2026`."""
-    return str(format_date(value, "d MMMM y", locale="fr"))
+    return written(value, "d MMMM y", "fr")
 
 
 def heading(level: int, words: str) -> Json:

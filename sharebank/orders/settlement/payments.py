@@ -34,6 +34,17 @@ class NothingOwed(Refused):
     sentence = N_("Nothing is owed between these two any more: perhaps somebody has noted this payment already.")
 
 
+class AlreadyNoted(Refused):
+    """The same two parties' payment came in since the form was made: a second click, or a colleague's."""
+
+    status = 409
+    code = "already_noted"
+    sentence = N_(
+        "%(amount)s from %(payer)s to %(payee)s is noted already, by %(who)s. Nothing was noted a second time."
+        " Still owed: %(left)s. If this is one more payment, note it once more."
+    )
+
+
 class PaidTooMuch(Refused):
     """What is noted is what is owed, or a part of it."""
 
@@ -73,10 +84,13 @@ def note_payment(
     day: date,
     now: datetime,
     note: str = "",
+    seen: int | None = None,
 ) -> Payment:
     """Note that somebody paid for an order; `payee` is empty for the supplier, `day` a local day.
 
-    Raises NotFound, NotAllowed, WrongOrderState, UnknownParty, NothingOwed, PaidTooMuch or BadDay.
+    `seen`: the newest payment (its id, 0 for none) that was known when this one was typed; a newer one between the
+    same two is then taken for the same one. Raises NotFound, NotAllowed, WrongOrderState, UnknownParty, NothingOwed,
+    AlreadyNoted, PaidTooMuch or BadDay.
     """
     # Under the order's lock: of two who note the same payment, the second one is told.
     query = select(GroupOrder).where(GroupOrder.code == code).with_for_update()
@@ -89,11 +103,19 @@ def note_payment(
     if order.state not in SHARED:
         raise WrongOrderState(state=Word(WORDS[order.state]))
     found = accounts_of(session, order, standing(session, order), bodies, payments_of(session, order))
-    return _note(session, actor, order, giver, taker, cents, found.most(payer, payee), day, now, note)
+    return _note(session, actor, order, giver, taker, cents, found.most(payer, payee), day, now, note, seen)
 
 
 def note_between(
-    session: Session, actor: Actor, payer: str, payee: str, cents: int, day: date, now: datetime, note: str = ""
+    session: Session,
+    actor: Actor,
+    payer: str,
+    payee: str,
+    cents: int,
+    day: date,
+    now: datetime,
+    note: str = "",
+    seen: int | None = None,
 ) -> Payment:
     """Note that a house paid another what it owes for all orders together; raises as `note_payment`."""
     bodies = bodies_of(session)
@@ -104,7 +126,7 @@ def note_between(
     session.execute(locked)
     found = balances(session, actor).totals
     most = max(0, min(-found.get(payer, 0), found.get(payee, 0)))
-    return _note(session, actor, None, giver, taker, cents, most, day, now, note)
+    return _note(session, actor, None, giver, taker, cents, most, day, now, note, seen)
 
 
 def _party(bodies: dict[str, Role], code: str, field: str) -> Role:
@@ -130,7 +152,22 @@ def _note(
     day: date,
     now: datetime,
     note: str,
+    seen: int | None,
 ) -> Payment:
+    same = (Payment.payer_id == payer.organisation_id, Payment.payee_id == (payee.organisation_id if payee else None))
+    if seen is not None:
+        newer = select(Payment).where(
+            Payment.order_id == (order.id if order else None), *same, Payment.id > seen, Payment.undone_at.is_(None)
+        )
+        known = session.scalar(newer.order_by(Payment.id.desc()).limit(1))
+        if known is not None:
+            raise AlreadyNoted(
+                amount=Cents(known.cents),
+                payer=payer.name,
+                payee=payee.name if payee else order.supplier.name if order else "",
+                who=known.user.name,
+                left=Cents(most),
+            )
     if not most:
         raise NothingOwed
     if not 0 < cents <= most:

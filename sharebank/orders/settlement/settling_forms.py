@@ -7,7 +7,7 @@ from datetime import date
 from typing import cast
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, SelectField, StringField
+from wtforms import DateField, HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
@@ -21,6 +21,8 @@ from sharebank.orders.settlement.payments import OLDEST, BadDay
 
 MOST_EUROS = 1_000_000
 LONGEST = 300
+LONGEST_ID, MANY_IDS = 10, 2**31
+"""The database numbers no payment higher."""
 
 
 class PaymentForm(FlaskForm):  # type: ignore[misc]
@@ -31,6 +33,7 @@ class PaymentForm(FlaskForm):  # type: ignore[misc]
     cents = EurosField(_("Amount (€)"), 0, MOST_EUROS, required=True)
     day = DateField(_("Paid on"), [InputRequired()])
     note = StringField(_("Note"), [Optional(), Length(max=LONGEST)], filters=[one_line])
+    seen = HiddenField()
 
     def offer(self, bodies: Sequence[Role], supplier: str | None = None) -> None:
         """The parties to choose from; the supplier's name where it may be paid."""
@@ -44,6 +47,12 @@ class PaymentForm(FlaskForm):  # type: ignore[misc]
     def typed(self) -> tuple[str, str, int, date]:
         """Who paid whom how many cents, and when."""
         return self.payer.data, self.payee.data, self.cents.data, cast(date, self.day.data)
+
+    def seen_id(self) -> int:
+        """The newest payment the page showed; what cannot be read showed none."""
+        text = self.seen.data or ""
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID else 0
+        return number if number < MANY_IDS else 0
 
     def validate_day(self, field: DateField) -> None:
         """A payment is noted once it was made."""

@@ -17,6 +17,7 @@ from sharebank.core.period import to_local
 from sharebank.core.texts import gettext as _
 from sharebank.orders.blueprint import Page, bp
 from sharebank.orders.incoming import invoicing
+from sharebank.orders.life_models import Payment
 from sharebank.orders.settlement import matrix, payments, savings, settling, statements
 from sharebank.orders.settlement.settling import Books
 from sharebank.orders.settlement.settling_forms import PaymentForm, TakeBackForm
@@ -57,11 +58,12 @@ def pay(order_code: str) -> Page:
     if form.validate():
         try:
             with transaction() as session:
-                payments.note_payment(session, actor, order_code, *form.typed(), clock.now(), form.note.data or "")
+                note, seen = form.note.data or "", form.seen_id()
+                payments.note_payment(session, actor, order_code, *form.typed(), clock.now(), note, seen)
         except NotFound:
             raise
         except Refused as refused:
-            status = blame(form, refused)
+            status = _refused(form, refused)
         else:
             flash(_("The payment of %(amount)s is noted.", amount=web.euros_words(form.cents.data)), "success")
             return redirect(url_for("orders.accounts", order_code=order_code, _anchor="payments"), 303)
@@ -100,6 +102,19 @@ def _payment_form(found: Books, *, fresh: bool = False) -> PaymentForm:
     return form
 
 
+def _refused(form: PaymentForm, refused: Refused) -> int:
+    if isinstance(refused, payments.AlreadyNoted):
+        form.seen.data = None  # sent once more, it is sent by somebody who was told
+    return blame(form, refused)
+
+
+def _newest(form: PaymentForm, shown: Sequence[Payment]) -> int:
+    """The newest payment the page shows, for its forms to bring back."""
+    newest = max((one.id for one in shown), default=0)
+    form.seen.data = form.seen.data or str(newest)
+    return newest
+
+
 def _accounts_page(found: Books, form: PaymentForm, wrong: Wrong | None = None, trouble: str = "") -> str:
     return render_template(
         "orders/accounts.html",
@@ -107,6 +122,7 @@ def _accounts_page(found: Books, form: PaymentForm, wrong: Wrong | None = None, 
         order=found.order,
         form=form,
         wrong=wrong,
+        newest=_newest(form, found.payments),
         trouble=trouble,
         today=to_local(clock.now(), web.tz()).date(),
         reconciled=invoicing.reconciled(found.order),
@@ -204,11 +220,12 @@ def pay_between() -> Page:
     if form.validate():
         try:
             with transaction() as session:
-                payments.note_between(session, actor, *form.typed(), clock.now(), form.note.data or "")
+                note, seen = form.note.data or "", form.seen_id()
+                payments.note_between(session, actor, *form.typed(), clock.now(), note, seen)
         except NotFound:
             raise
         except Refused as refused:
-            status = blame(form, refused)
+            status = _refused(form, refused)
         else:
             flash(_("The payment of %(amount)s is noted.", amount=web.euros_words(form.cents.data)), "success")
             return redirect(url_for("orders.balances", _anchor="payments"), 303)
@@ -223,6 +240,7 @@ def _balances_page(form: PaymentForm, wrong: Wrong | None = None) -> str:
         found=found,
         form=form,
         wrong=wrong,
+        newest=_newest(form, found.payments),
         today=to_local(clock.now(), web.tz()).date(),
         may_note=lambda *codes: _notes(found.bodies, codes),
     )

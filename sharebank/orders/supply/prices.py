@@ -170,10 +170,18 @@ def article(session: Session, supplier: Supplier, sku: str) -> Article:
 # -- a new version -----------------------------------------------------------------------------------
 
 
+def hold(session: Session) -> None:
+    """First of all, where a file is taken in: of two at once, the second one is read beside what the first one stored.
+
+    An article number is one supplier's, so all of them are held, in one order; orders may be made meanwhile.
+    """
+    session.execute(select(Supplier.id).order_by(Supplier.id).with_for_update(key_share=True))
+
+
 def keep(
     session: Session, supplier: Supplier, items: Sequence[Listed], now: datetime, by_id: int | None
 ) -> PriceList | None:
-    """Store the next version of a supplier's prices; the same as before make none."""
+    """Store the next version of a supplier's prices, who is held; the same as before make none."""
     before = latest_list(session, supplier.id)
     old = items_of(session, before)
     if list(items) == old:

@@ -66,7 +66,7 @@ def supplier(supplier_code: str) -> Page:
         "orders/supplier.html",
         supplier=found,
         versions=lists.versions(session, found),
-        orders=[order for order in visible_orders(session, actor) if order.supplier_id == found.id],
+        orders=visible_orders(session, actor, found),
         may_edit=may_suppliers(actor, "edit"),
     )
 
