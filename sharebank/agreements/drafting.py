@@ -14,14 +14,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sharebank.accounts.models import Organisation
-from sharebank.agreements import french, insured
+from sharebank.agreements import french, insured, priced
 from sharebank.agreements.markup import BLANK, Json, fill, parse
 from sharebank.agreements.models import AgreementTemplate
+from sharebank.agreements.priced import Price, table
 from sharebank.catalog import attributes
 from sharebank.catalog.models import Resource
 from sharebank.core.period import Period, to_local, wall_length
 from sharebank.insurance.models import Driver
-from sharebank.lending.prices import Quote
 
 _TEXTS = Path(__file__).with_name("texts")
 
@@ -40,7 +40,8 @@ class Subject:
     things: Sequence[tuple[Resource, int]] = ()
     headcount: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
-    quote: Quote | None = None
+    prices: Sequence[Price] = ()
+    """Each price there is: of a series some dates may have their own."""
     rhythm: str = ""
     dates: Sequence[date] = ()
 
@@ -106,7 +107,6 @@ def _texts(session: Session, subject: Subject, place: Place) -> dict[str, str]:
     keys = sum(
         int(found) for room in rooms if (found := room.attributes.get("keys", "")).isdecimal() and len(found) < 4
     )
-    total = subject.quote.total_cents if subject.quote else 0
     people = ("personne", "personnes")
     return {
         "number": place.number,
@@ -124,8 +124,8 @@ def _texts(session: Session, subject: Subject, place: Place) -> dict[str, str]:
         "drivers": _drivers(session, subject.details),
         "pickup": _pickup(subject.details),
         "deposit": _deposits(subject),
-        "total": french.euros(total) if total else "",
-        "free": "" if total else "à titre gracieux",
+        "total": priced.total(subject.prices),
+        "free": priced.free(subject.prices),
         "capacity": french.counted(capacity, *people) if capacity else "",
         "keys": french.number(keys) if keys else "",
         "first_number": place.first_number,
@@ -155,19 +155,15 @@ def _pickup(details: Mapping[str, Any]) -> str:
 
 
 def _deposits(subject: Subject) -> str:
-    asked = [one for one in subject.quote.deposits if one.kind != "waived"] if subject.quote else []
-    if asked:
-        named = len(asked) > 1
-        return french.listed(
-            french.euros(one.cents)
-            + f" ({french.say(one.label)})" * named
-            + (" ou une lettre de l’employeur" * (one.kind == "letter"))
-            for one in asked
-        )
-    if subject.quote or subject.kind == "annual":
-        return ""
-    cents = sum((thing.deposit_cents or 0) * count for thing, count in subject.things)
-    return french.euros(cents) if cents else ""
+    quoted = [price.deposits for price in subject.prices if price.deposits is not None]
+    if quoted:
+        asked = max(quoted, key=lambda some: sum(one.cents for one in some))
+        said = priced.deposits(asked)
+    else:
+        cents = sum((thing.deposit_cents or 0) * count for thing, count in subject.things)
+        said = french.euros(cents) if cents else ""
+    # What an addendum leaves out stays as it was.
+    return said or "aucune" * (subject.kind == "addendum")
 
 
 def _blocks(session: Session, subject: Subject, place: Place) -> dict[str, list[Json]]:
@@ -183,8 +179,8 @@ def _blocks(session: Session, subject: Subject, place: Place) -> dict[str, list[
         "things": _things(subject),
         "rooms": [_room(thing) for thing, _count in subject.things if thing.kind == "room"],
         "dates": _dates(subject.dates),
-        "prices": _prices(subject.quote),
-        "insurances": [_table(insured.HEAD, _insurances(session, subject), (3, 2.4, 3, 2.4, 2))],
+        "prices": priced.tables(subject.prices),
+        "insurances": [table(insured.HEAD, _insurances(session, subject), (3, 2.4, 3, 2.4, 2))],
         "signatures": [
             {
                 "t": "sign",
@@ -222,18 +218,6 @@ def _box(side: str, body: Organisation, city: str, note: str) -> list[str]:
     return [*lines, f"À {city or BLANK}, le {BLANK[:12]}", *([note] if note else []), "Signature\u202f:"]
 
 
-def _table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float], right: Sequence[int] = ()
-) -> Json:
-    return {
-        "t": "table",
-        "head": list(head),
-        "rows": [list(row) for row in rows],
-        "widths": list(widths),
-        "right": list(right),
-    }
-
-
 def _things(subject: Subject) -> list[Json]:
     rows = [
         [
@@ -246,7 +230,7 @@ def _things(subject: Subject) -> list[Json]:
         if thing.kind != "room"
     ]
     head = ("Référence", "Désignation", "Quantité", "Valeur de remplacement (l’unité)")
-    return [_table(head, rows, (2, 5, 1.4, 2.6), (2, 3))] if rows else []
+    return [table(head, rows, (2, 5, 1.4, 2.6), (2, 3))] if rows else []
 
 
 def _room(room: Resource) -> Json:
@@ -271,23 +255,7 @@ def _dates(days: Sequence[date]) -> list[Json]:
     count = french.counted(len(set(days)), "date prévue", "dates prévues")
     return [
         {"t": "p", "runs": [[f"{count}\u202f:", False]]},
-        _table(("Mois", "Jours"), french.months(days), (1, 4)),
-    ]
-
-
-def _prices(quote: Quote | None) -> list[Json]:
-    if quote is None or not quote.total_cents:
-        return []
-    rows = []
-    for line in quote.lines:
-        unit = french.UNITS.get(line.unit)
-        rows.append(
-            [french.say(line.label), french.counted(line.units, *unit) if unit else "", french.euros(line.cents)]
-        )
-    return [
-        _table(
-            ("Prix", "Quantité", "Montant"), [*rows, ["Total", "", french.euros(quote.total_cents)]], (5, 2, 2), (2,)
-        )
+        table(("Mois", "Jours"), french.months(days), (1, 4)),
     ]
 
 

@@ -8,11 +8,12 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import BooleanField, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the type stubs
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from sharebank.accounts.actor import Role
 from sharebank.agreements.markup import MOST_LETTERS
 from sharebank.catalog.fields import one_line
+from sharebank.core.forms import Between
 from sharebank.core.texts import lazy_gettext as _
 from sharebank.insurance.documents import MOST_BYTES, Paper, read
 from sharebank.insurance.rules import NoDocument
@@ -71,10 +72,10 @@ class NewForm(FlaskForm):  # type: ignore[misc]
     )
     house = SelectField(_("Your house"))
     other = SelectField(_("With"))
-    year = IntegerField(_("Year"), [InputRequired(), NumberRange(2000, 2099)], render_kw={"inputmode": "numeric"})
+    year = IntegerField(_("Year"), [InputRequired(), Between(2000, 2099)], render_kw={"inputmode": "numeric"})
     years = IntegerField(
         _("For how many years"),
-        [InputRequired(), NumberRange(1, LONGEST)],
+        [InputRequired(), Between(1, LONGEST)],
         default=1,
         render_kw={"inputmode": "numeric"},
         description=_("Of a cooperation; an annual agreement lasts its year."),

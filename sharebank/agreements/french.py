@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -10,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from babel.support import Translations
+
+from sharebank.core.days import written
 
 UNITS = {
     "hour": ("heure", "heures"),
@@ -46,17 +46,12 @@ def say(msgid: str) -> str:
 
 def day(value: date) -> str:
     """`samedi 28 novembre 2026`."""
-    return _first(str(format_date(value, "EEEE d MMMM y", locale="fr")), value)
+    return written(value, "EEEE d MMMM y", "fr")
 
 
 def day_short(value: date) -> str:
     """`28 novembre 2026`."""
-    return _first(str(format_date(value, "d MMMM y", locale="fr")), value)
-
-
-def _first(words: str, value: date) -> str:
-    """The first of a month is no plain one."""
-    return re.sub(r"\b1\b", "1er", words, count=1) if value.day == 1 else words
+    return written(value, "d MMMM y", "fr")
 
 
 def hour(wall: datetime) -> str:
@@ -128,6 +123,6 @@ def months(days: Sequence[date]) -> list[list[str]]:
     """Days by month: `["janvier 2027", "5, 12, 19 et 26"]`."""
     found: dict[str, list[str]] = {}
     for one in sorted(set(days)):
-        month = str(format_date(one, "MMMM y", locale="fr"))
+        month = written(one, "MMMM y", "fr")
         found.setdefault(month, []).append("1er" if one.day == 1 else str(one.day))
     return [[month, listed(numbers)] for month, numbers in found.items()]

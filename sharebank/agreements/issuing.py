@@ -55,11 +55,16 @@ def ensure(
         want = wanted_for(session, loan)
         if want.mode == "none" and asked:
             want = Wanted("per_loan")
-        return None if want.mode == "none" else _first(session, actor, loan, want, now, tz)
+        if want.mode == "none":
+            return None
+        # It may be there already, of the other dates of a series or from before: at what was the price then.
+        there = _first(session, actor, loan, want, now, tz)
     if there.kind == "annual":
         return there
     matter = of_loan(session, loan, tz)
-    return there if there.basis == matter.basis else _amended(session, actor, there, matter, now, tz)
+    while there.basis not in (matter.basis, matter.before):  # an addendum that counts again may be outdated too
+        there = _amended(session, actor, there, matter, now, tz)
+    return there
 
 
 def covering(session: Session, reservation_id: int) -> Agreement | None:

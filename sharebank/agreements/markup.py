@@ -5,7 +5,7 @@
     - a point             or `1. a point`
     some **bold** words   a blank line ends a paragraph
     {{lender}}            filled in; when nothing is known, a line to write on by hand
-    {{deposit?}}          its paragraph or point is left out when nothing is known
+    {{deposit?}}          its paragraph or point is left out when nothing is known; of a title, only the place
     {{things}}            alone on its line: a table
 
 What fills a place is text and never markup: it is put in after the template was read.
@@ -44,8 +44,8 @@ TEXTS: Mapping[str, str] = {
     "drivers": N_("Named drivers"),
     "pickup": N_("Times of collection and return"),
     "deposit": N_("Deposits, with their amounts"),
-    "total": N_("Price; nothing when free of charge"),
-    "free": N_("“à titre gracieux”; nothing when there is a price"),
+    "total": N_("Price, that of a kilometre included; nothing when nothing at all is paid"),
+    "free": N_("“à titre gracieux”, only when nothing at all is paid, not even by the kilometre"),
     "capacity": N_("Of a room: how many people it holds"),
     "keys": N_("Of a room: how many keys are handed over"),
     "first_number": N_("Of an addendum or a short form: number of the agreement it belongs to"),
@@ -189,9 +189,12 @@ def fill(parts: Sequence[Part], texts: Mapping[str, str], blocks: Mapping[str, S
         if part.kind == "block":
             found += blocks.get(part.runs[0].text, ())
             continue
-        if any(run.place and run.optional and not texts.get(run.text) for run in part.runs):
+        asked = [run for run in part.runs if not (run.place and run.optional and not texts.get(run.text))]
+        if len(asked) < len(part.runs) and part.kind != "h1":
             continue
-        runs = [[(texts.get(run.text) or BLANK) if run.place else run.text, run.bold] for run in part.runs]
+        runs = [[(texts.get(run.text) or BLANK) if run.place else run.text, run.bold] for run in asked]
+        if part.kind == "h1":
+            runs = _closed(runs)
         if part.kind in ("ul", "ol"):
             if not (found and found[-1]["t"] == "list" and found[-1]["ordered"] == (part.kind == "ol")):
                 found.append({"t": "list", "ordered": part.kind == "ol", "items": []})
@@ -201,6 +204,17 @@ def fill(parts: Sequence[Part], texts: Mapping[str, str], blocks: Mapping[str, S
         else:
             found.append({"t": "h", "level": int(part.kind[1]), "runs": runs})
     return _numbered(_without_bare_headings(found))
+
+
+def _closed(runs: list[list[Any]]) -> list[list[Any]]:
+    """A title without the gaps that places left out leave: there is always one."""
+    kept: list[list[Any]] = []
+    for text, bold in runs:
+        text = text.lstrip(" ") if not kept or kept[-1][0].endswith(" ") else text
+        kept += [[text, bold]] if text else []
+    if kept:
+        kept[-1][0] = kept[-1][0].rstrip(" ")
+    return kept or [[BLANK, False]]
 
 
 def _without_bare_headings(blocks: Sequence[Json]) -> list[Json]:

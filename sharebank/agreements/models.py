@@ -63,7 +63,7 @@ class Agreement(Base):
     text_sha256: Mapped[str] = mapped_column(String(64))
     """Of `content`, printed at the foot of each page."""
     basis: Mapped[str] = mapped_column(String(64))
-    """Of the period and the things it was made for: when it no longer fits, an addendum is due."""
+    """Of the period, the things and the price it was made for: when it no longer fits, an addendum is due."""
     pdf: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     """Printed after the transaction that froze the text; the same text gives the same bytes."""
     pdf_sha256: Mapped[str | None] = mapped_column(String(64))
@@ -79,7 +79,6 @@ class Agreement(Base):
     lender: Mapped[Organisation] = relationship(foreign_keys=[lender_id])
     borrower: Mapped[Organisation] = relationship(foreign_keys=[borrower_id])
     user: Mapped[User] = relationship(foreign_keys=[user_id])
-    issued_by: Mapped[User | None] = relationship(foreign_keys=[issued_by_id])
     amends: Mapped[Agreement | None] = relationship(foreign_keys=[amends_id], remote_side=[id])
     under: Mapped[Agreement | None] = relationship(foreign_keys=[under_id], remote_side=[id])
     loans: Mapped[list[Reservation]] = relationship(secondary="agreement_loan", order_by=Reservation.starts_at)

@@ -12,7 +12,7 @@ from typing import Any
 from sharebank.core.errors import N_, Refused
 
 KINDS: dict[str, str] = {
-    "loan": N_("Free loan of equipment"),
+    "loan": N_("Loan of equipment"),
     "weekly": N_("Regular loan: a series"),
     "room": N_("Room"),
     "cooperation": N_("Cooperation between houses"),
@@ -113,14 +113,17 @@ def number_of(house: str, year: int, sequence: int) -> str:
     return f"C-{house}-{year}-{sequence:04d}"
 
 
-def basis_of(when: Sequence[str], wants: Iterable[tuple[str, int]]) -> str:
-    """A mark of the period (or the rhythm) and the units of each thing: another mark, another agreement."""
-    return weigh({"when": list(when), "wants": sorted(map(list, wants))})
+def basis_of(when: Sequence[str], wants: Iterable[tuple[str, int]], price: Sequence[Any] | None = None) -> str:
+    """A mark of the period (or the rhythm), the units of each thing and the price: another mark, another agreement."""
+    facts = {"when": list(when), "wants": sorted(map(list, wants))}
+    return weigh(facts if price is None else {**facts, "price": price})
 
 
-def period_basis(starts_at: datetime, ends_at: datetime, wants: Iterable[tuple[str, int]]) -> str:
+def period_basis(
+    starts_at: datetime, ends_at: datetime, wants: Iterable[tuple[str, int]], price: Sequence[Any] | None = None
+) -> str:
     """The same of one loan."""
-    return basis_of([starts_at.isoformat(), ends_at.isoformat()], wants)
+    return basis_of([starts_at.isoformat(), ends_at.isoformat()], wants, price)
 
 
 def weigh(content: Any) -> str:

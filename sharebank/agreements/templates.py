@@ -10,19 +10,21 @@ from sqlalchemy.orm import Session, joinedload
 
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.models import Organisation
+from sharebank.accounts.permissions import may_anywhere
 from sharebank.agreements import french
 from sharebank.agreements.drafting import Place, Subject, draft, shipped, template_of
 from sharebank.agreements.markup import Json, parse
 from sharebank.agreements.models import AgreementTemplate
+from sharebank.agreements.priced import Fare, Price
 from sharebank.agreements.rules import KINDS
 from sharebank.catalog.models import Resource
 from sharebank.core.errors import NotFound
-from sharebank.lending.prices import Deposit, Line, Quote
+from sharebank.lending.prices import Deposit, Line
 
 
 def editor(actor: Actor) -> None:
-    """Managers of a house edit the templates all houses share; raises NotFound for others."""
-    if not any(role.kind == "house" and role.role in ("manager", "admin") for role in actor.roles):
+    """Managers of any house edit the templates all houses share; raises NotFound for others."""
+    if not may_anywhere(actor, "edit_agreement_templates"):
         raise NotFound
 
 
@@ -102,7 +104,7 @@ def sample(session: Session, kind: str, body: str, day: date) -> Json:
         [] if kind in ("annual", "cooperation") else [(things[0], 1), (things[1], 40)],
         35,
         {"collect_at": start.replace(hour=9).isoformat()},
-        Quote((Line("Forfait", 1, "day", 6000),), (Deposit("caution", 30000, "money"),)),
+        [Price((Line("Forfait", 1, "day", 6000),), (Fare(32, 50, 60),), (Deposit("caution", 30000, "money"),))],
         rhythm=french.rhythm("FREQ=WEEKLY;BYDAY=TU", start, start.replace(hour=18))
         if kind in ("weekly", "addendum")
         else "",

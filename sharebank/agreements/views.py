@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
-from sharebank.accounts.permissions import may_agreement, may_loan, require
+from sharebank.accounts.permissions import may_agreement, may_anywhere, may_loan, require
 from sharebank.accounts.web import me
 from sharebank.agreements import desk, general, reading, signing
 from sharebank.agreements.forms import AcceptForm, NewForm, SignedCopyForm
@@ -67,7 +67,7 @@ def index() -> Page:
         others=found[:PAGE],
         following=found[PAGE - 1].id if len(found) > PAGE else None,
         may_make=bool(actor.staff_ids),
-        may_edit_templates=any(role.kind == "house" and role.role in ("manager", "admin") for role in actor.roles),
+        may_edit_templates=may_anywhere(actor, "edit_agreement_templates"),
     )
 
 

@@ -118,10 +118,15 @@ def _worth(rule: Settings, kind: str, pieces: int, value: int | None) -> tuple[i
     return half_up(pieces * value * share, 100), Said(by_share, facts)
 
 
+def kilometre(rule: Settings, thing: str, quote: Quote) -> tuple[int, int]:
+    """What a kilometre of a thing costs, as quoted or else by the charges, and how many are included."""
+    quoted = next((travel.cents for travel in quote.travel if travel.thing == thing), 0)
+    return quoted or rule.get("km_cents", 0), rule.get("km_included", 0)
+
+
 def _km(rule: Settings, record: Record, quote: Quote) -> Iterator[_Owed]:
-    """Kilometres beyond those included, at the price quoted, or else at that of the charges."""
-    quoted = next((travel.cents for travel in quote.travel if travel.thing == record.thing), 0)
-    each, included = quoted or rule.get("km_cents", 0), rule.get("km_included", 0)
+    """Kilometres beyond those included."""
+    each, included = kilometre(rule, record.thing, quote)
     beyond = (record.km or 0) - included
     if not each or beyond <= 0:
         return

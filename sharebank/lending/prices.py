@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sharebank.lending.charges import Charge, charges
+from sharebank.lending.charges import Charge, charges, kilometre
 from sharebank.lending.quotes import Deposit, Line, Quote, Travel, cancellation_fee, quote, quote_loan
 
-__all__ = ["Charge", "Deposit", "Line", "Quote", "Travel", "cancellation_fee", "charges", "quote", "quote_loan"]
+__all__ = [
+    "Charge",
+    "Deposit",
+    "Line",
+    "Quote",
+    "Travel",
+    "cancellation_fee",
+    "charges",
+    "kilometre",
+    "quote",
+    "quote_loan",
+]

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sharebank.agreements import french, markup
+from sharebank.agreements import french, markup, priced
 from sharebank.agreements.markup import BadTemplate, NoSignatures, NoTitle, UnknownPlace, fill, parse
+from sharebank.agreements.priced import Fare, Price
 from sharebank.agreements.rules import KINDS, Wanted, kind_of, number_of, period_basis, wanted
 from sharebank.core.press.printable import printable
+from sharebank.lending.prices import Deposit, Line, Quote, Travel
 
 HEAD = "# Titre\n{{parties}}\n{{signatures}}\n"
 SHIPPED = Path(markup.__file__).with_name("texts")
@@ -66,6 +68,94 @@ def test_filling_a_template(body: str, texts: dict[str, str], left: list[str]) -
     assert said(body, **texts) == left
 
 
+@pytest.mark.parametrize(
+    ("title", "texts", "left"),
+    [
+        ("Prêt {{free?}}", {"free": "à titre gracieux"}, "Prêt à titre gracieux"),
+        ("Prêt {{free?}}", {}, "Prêt"),
+        ("Prêt {{free?}} du {{day}}", {"day": "1er mai"}, "Prêt du 1er mai"),
+        ("Prêt **{{free?}}** {{total?}}", {}, "Prêt"),
+        ("{{free?}} Prêt", {}, "Prêt"),
+        ("Prêt du {{day}}", {}, f"Prêt du {markup.BLANK}"),
+        ("{{free?}}", {}, markup.BLANK),
+    ],
+)
+def test_a_title_stays_without_what_is_not_known(title: str, texts: dict[str, str], left: str) -> None:
+    first = fill(parse(f"# {title}\n{{{{parties}}}}\n{{{{signatures}}}}\n"), texts, {})[0]
+    assert (first["t"], first["level"]) == ("h", 1)
+    assert "".join(text for text, _bold in first["runs"]) == left
+
+
+PAID = Price([Line("Forfait", 1, "day", 6000)])
+BY_KM = Price((), [Fare(32)])
+
+
+@pytest.mark.parametrize(
+    ("prices", "total"),
+    [
+        ([], ""),
+        ([Price(deposits=[Deposit("Caution", 30_000, "money")])], ""),
+        ([PAID], "60,00 €"),
+        ([BY_KM], "0,32 € le kilomètre, au compteur"),
+        ([Price(PAID.lines, BY_KM.fares)], "60,00 € et 0,32 € le kilomètre, au compteur"),
+        ([Price((), [Fare(32, 50, 60)])], "0,32 € le kilomètre, au compteur, au-delà de 50 km"),
+        ([Price((), [Fare(32, thing="A"), Fare(32, thing="B")])], "0,32 € le kilomètre, au compteur (A et B)"),
+        (
+            [Price((), [Fare(32, thing="A"), Fare(40, thing="B")])],
+            "0,32 € le kilomètre, au compteur (A) et 0,40 € le kilomètre, au compteur (B)",
+        ),
+        ([PAID, Price()], "60,00 € ou à titre gracieux, selon la date"),
+        ([Price(), Price()], ""),
+    ],
+)
+def test_free_means_that_nothing_at_all_is_paid(prices: list[Price], total: str) -> None:
+    assert plain(priced.total(prices)) == total
+    assert priced.free(prices) == ("" if total else "à titre gracieux")
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def test_the_table_of_prices_says_what_a_kilometre_costs() -> None:
+    def cells(*prices: Price) -> list[list[str]]:
+        found = [block["rows"] for block in priced.tables(prices) if block["t"] == "table"]
+        return [[plain(cell) for cell in row] for rows in found for row in rows]
+
+    km = ["Kilomètres, au compteur (Minibus)", "environ 60 km", "0,32 € le kilomètre, au-delà de 50 km"]
+    fares = [Fare(32, 50, 60, "Minibus")]
+    assert cells(Price((), fares)) == [km]  # no total: nobody knows it yet
+    paid = ["Forfait", "1 jour", "60,00 €"]
+    assert cells(Price(PAID.lines, fares)) == [paid, km, ["Total hors kilomètres", "", "60,00 €"]]
+    assert cells(PAID) == [paid, ["Total", "", "60,00 €"]]
+    assert cells(Price()) == []
+    leads = [block["runs"][0][0] for block in priced.tables([PAID, BY_KM, Price()]) if block["t"] == "p"]
+    assert [plain(lead) for lead in leads] == [
+        "Séance à 60,00 € :",
+        "Séance à 0,32 € le kilomètre, au compteur :",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["loan", "room", "weekly", "short", "addendum"])
+def test_no_text_calls_a_paid_loan_free(kind: str) -> None:
+    parts = parse((SHIPPED / f"{kind}.txt").read_text("utf-8"), short=kind == "short")
+    paid = str(fill(parts, {"total": "0,32 € le kilomètre"}, {}))
+    assert "gracieux" not in paid
+    assert "1875" not in paid  # a loan for use is free by law
+    assert "0,32 € le kilomètre" in paid
+    free = str(fill(parts, {"free": "à titre gracieux"}, {}))
+    assert "consenti" in free
+    assert "à titre gracieux" in free
+
+
+@pytest.mark.parametrize("kind", ["annual", "cooperation"])
+def test_a_year_promises_no_loan_for_nothing(kind: str) -> None:
+    """The prices are those of the house's rules on the day."""
+    body = (SHIPPED / f"{kind}.txt").read_text("utf-8")
+    assert "sont consentis à titre gracieux" not in body
+    assert "règlement" in body
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_each_kind_has_a_text_that_reads(kind: str) -> None:
     body = (SHIPPED / f"{kind}.txt").read_text("utf-8")
@@ -118,6 +208,18 @@ def test_kinds_numbers_and_marks() -> None:
     assert mark == period_basis(start, end, [("B", 2), ("A", 1)])
     assert mark != period_basis(start, end, [("A", 1), ("B", 3)])
     assert mark != period_basis(start, end + timedelta(hours=1), [("A", 1), ("B", 2)])
+    free = period_basis(start, end, [("A", 1), ("B", 2)], priced.mark(None))
+    assert (
+        len(
+            {
+                mark,
+                free,
+                period_basis(start, end, [("A", 1), ("B", 2)], priced.mark(Quote(travel=(Travel("A", 0, 32),)))),
+            }
+        )
+        == 3
+    )
+    assert priced.mark(Quote(travel=(Travel("A", 60, 32),))) == priced.mark(Quote(travel=(Travel("A", 0, 32),)))
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,6 @@ from tests.lending_facts import (
 
 AGAIN = replace(ASSOCIATION, loans_this_year=1)
 EVENT = Paper("event_certificate", date(2027, 12, 31))
-LIST = Paper("crockery_list")
 COPIES = Paper("licence_copies", date(2027, 12, 31))
 FORM = Paper("form")
 STATUTES, OFFICERS = Paper("statutes", date(2012, 1, 1)), Paper("officers", date(2026, 12, 31))

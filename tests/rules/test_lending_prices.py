@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharebank.lending import counting
+from sharebank import lending
+from sharebank.lending import counting, prices
 from sharebank.lending.facts import Record
 from sharebank.lending.money import UNITS
 from sharebank.lending.prices import Quote, cancellation_fee, charges, quote, quote_loan
@@ -212,6 +215,15 @@ def test_a_week_end_that_begins_on_friday_is_one() -> None:
     rules = terms(prices={"grid": [row("everyone", "loan", 10000)]}, cancellation={"tiers": LATE_TIERS})
     fee, _ = cancellation_fee(rules, quote(rules, asked()), at("12-01"), at("12-11 18:00"), at("12-13 18:00"))
     assert fee == 5000
+
+
+def test_what_other_rooms_use_of_prices_comes_through_their_door() -> None:
+    assert lending.__file__
+    home, inner = Path(lending.__file__).parent, ("sharebank.lending.charges", "sharebank.lending.quotes")
+    for path in {*home.parent.rglob("*.py")} - {*home.rglob("*.py")}:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in inner:
+                assert not {one.name for one in node.names} & {*prices.__all__, "kilometre"}, path
 
 
 amounts = st.integers(0, 100_000)

@@ -1,16 +1,11 @@
-"""Agreements: what the PDF holds, that frozen means frozen, numbers without gaps, signatures and addenda."""
+"""Agreements: frozen means frozen, numbers without gaps, signatures and addenda."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
-import re
-import sys
 import threading
-from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
 
 import pypdf
 import pytest
@@ -30,193 +25,12 @@ from sharebank.insurance.models import Coverage, Driver
 from sharebank.notifications.models import Letter
 from sharebank.reservations import booking, lifecycle
 from sharebank.reservations.booking import Ask
-from sharebank.reservations.models import Reservation, ReservationEvent, Series, SeriesDate
+from sharebank.reservations.models import Reservation, Series, SeriesDate
 from sharebank.reservations.rules import NotSigned
 from tests import world
+from tests.agreed import ANNUAL, LATER, Find, ask_for, issued, loan_of, town, words
 
-LATER = world.NOW + timedelta(hours=1)
-PER_LOAN = {"agreement": {"mode": "per_loan", "firm": "signed"}}
-ANNUAL = {"agreement": {"mode": "annual", "short_form": True, "firm": "signed"}}
-Find = Callable[[str], Any]
-
-
-@pytest.fixture
-def town(app: Flask) -> Flask:
-    """The town with what its papers need: seats, who signs, insurances; its rules ask for an agreement a loan."""
-    with transaction() as session:
-        bodies = {body.code: body for body in session.scalars(select(Organisation))}
-        for code, name, office, siret in (
-            ("MCNG", "Brigitte Talancieux", "présidente", "00041237900018"),
-            ("STN", "Florence d’Argentelles", "directrice", "00049156300029"),
-            ("CHORALE", "Odile Sarrazande", "coprésidente", "00072913700018"),
-        ):
-            body = bodies[code]
-            body.represented_by, body.office, body.siret = name, office, siret
-            body.address, body.postal_code, body.city = f"27 rue de {code}", "26100", "Romans-sur-Isère"
-        things = {thing.code: thing for thing in session.scalars(select(Resource))}
-        things["MCNG-V01"].replacement_value_cents = 2_450_000
-        things["MCNG-R01"].area_m2, things["MCNG-R01"].attributes = 162, {"keys": "2", "stage": "yes"}
-        for holder, kind, insurer, contract, covers in (
-            ("MCNG", "vehicle", "Mutuelle du Peuplier Blanc", "PB-AUTO-000417", "MCNG-V01"),
-            ("MCNG", "premises", "Garantie Coopérative", "GC-LOC-77", "MCNG-R01"),
-            ("MCNG", "liability", "Caisse Mutuelle du Jacquemart", "CMJ-RC-20261", None),
-            ("CHORALE", "liability", "Assurance des Chœurs", "ADC-045021", None),
-        ):
-            cover = Coverage(
-                holder_id=bodies[holder].id,
-                kind=kind,
-                body=insurer,
-                contract_number=contract,
-                ends_on=date(2027, 8, 31),
-                created_at=world.NOW,
-            )
-            cover.things = [things[covers]] if covers else []
-            session.add(cover)
-        _ask_for(session, PER_LOAN)
-    return app
-
-
-def _ask_for(session: Any, terms: dict[str, Any]) -> None:
-    session.scalars(select(RuleSet)).one().terms = json.dumps(terms)
-
-
-def loan_of(
-    actor: Any, wants: dict[str, int], *, day: int = 28, borrower: str = "CHORALE", purpose: str = "Concert"
-) -> Reservation:
-    """An approved loan as a decision leaves it, before any room above has heard of it."""
-    with transaction() as session:
-        ask = Ask(borrower, purpose, world.at(day, "14:00", "18:00"), wants)
-        ref = booking.book(session, actor, ask, world.NOW, world.PARIS)[0].ref
-        loan = session.scalars(select(Reservation).where(Reservation.ref == ref)).one()
-        loan.status = "approved"
-        loan.events.append(ReservationEvent(at=world.NOW, user_id=None, status="approved", why=""))
-        session.flush()
-        return loan
-
-
-def issued(actor: Any, loan: Reservation, **more: Any) -> Agreement:
-    """The agreement of a loan, as its house's staff has it made."""
-    with transaction() as session:
-        found = issuing.ensure(session, actor, session.get_one(Reservation, loan.id), LATER, world.PARIS, **more)
-    assert found is not None
-    return found
-
-
-def words(pdf: bytes) -> str:
-    """The text of a PDF, spaces of all kinds as one."""
-    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
-    return re.sub(r"\s+", " ", " ".join(pages))
-
-
-def test_the_pdf_holds_parties_insurers_contracts_dates_and_things(town: Flask, actor: Find) -> None:
-    staff = actor("staff@example.org")
-    agreement = issued(staff, loan_of(actor("member@example.org"), {"MCNG-V01": 1}))
-    text = words(desk.printed(agreement.id))
-    for expected in (
-        *("Maison citoyenne Noël Guichard", "Brigitte Talancieux", "présidente", "000 412 379 00018"),
-        *("Chorale du Vieux-Lavoir", "Odile Sarrazande", "coprésidente", "000 729 137 00018", "27 rue de CHORALE"),
-        *("Mutuelle du Peuplier Blanc", "PB-AUTO-000417", "Caisse Mutuelle du Jacquemart", "CMJ-RC-20261"),
-        *("Assurance des Chœurs", "ADC-045021", "31 août 2027"),
-        *("samedi 28 novembre 2026 à 14 h", "samedi 28 novembre 2026 à 18 h", "4 heures", "Concert"),
-        *("MCNG-V01", "Minibus 9 places", "immatriculé OZ-117-IU", "24 500,00 €", "à titre gracieux"),
-        *("C-MCNG-2026-0001", agreement.text_sha256, "Romans-sur-Isère", "Signature"),
-        *("Article 1 – Objet", "Validé en ligne par Staff Test"),
-    ):
-        assert expected in text, expected
-    assert "GC-LOC-77" not in text  # the room's, and no room is lent
-    assert "{{" not in text
-    assert "typst" not in sys.modules  # it works in a process of its own: no worker carries it
-
-
-def test_it_is_made_for_everyone(town: Flask, actor: Find) -> None:
-    pdf = desk.printed(issued(actor("staff@example.org"), loan_of(actor("member@example.org"), {"MCNG-V01": 1})).id)
-    reader = pypdf.PdfReader(io.BytesIO(pdf))
-    root = reader.trailer["/Root"]
-    assert root["/Lang"] == "fr-FR"
-    assert root["/MarkInfo"]["/Marked"].value
-    assert root["/ViewerPreferences"]["/DisplayDocTitle"].value
-    assert "C-MCNG-2026-0001" in reader.metadata.title
-    assert b"pdfuaid" in root["/Metadata"].get_object().get_data()
-    tags = re.findall(r"/(H1|H2|TH|TD|Table|L|LI|P)\b", str(structure(root["/StructTreeRoot"])))
-    assert {"H1", "H2", "TH", "TD", "Table", "L", "P"} <= set(tags)
-
-
-def structure(node: Any) -> list[Any]:
-    """The tags of a structure tree."""
-    node = node.get_object()
-    if not isinstance(node, dict):
-        return []
-    kids = node.get("/K", [])
-    kids = kids if isinstance(kids, list) else [kids]
-    return [str(node.get("/S", "")), *(structure(kid) for kid in kids if not isinstance(kid, int))]
-
-
-HOSTILE = (
-    '#eval("1+1") #include "/etc/passwd" *bold* _it_ $x^2$ `raw` <label> @ref \\ // /* = Head',
-    "{{lender}} {{#x}} **gras** - point # titre",
-    "Nguyễn-Vialonge Œuvre d’Été",
-    "שלום עולם (בע״מ)",
-    "جمعية الأصدقاء",
-    "\u202egpj.exe\u2066 \u200b\ufeff 你好 😀 \x07",
-    "A" * 10_000,
-    "mot " * 2_500,
-    "\u0301" * 300,
-)
-
-
-@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_name_prints_as_text(name: str) -> None:
-    """Whatever people type is data: it stands on the page as it is, or by its code where no letter is at hand."""
-    content = {
-        "title": name,
-        "author": name,
-        "number": "C-X-2026-0001",
-        "blocks": [
-            {"t": "h", "level": 1, "runs": [[name, False]]},
-            {"t": "p", "runs": [[name, True], [" fin", False]]},
-            {"t": "list", "ordered": False, "items": [[[name, False]]]},
-            {"t": "table", "head": ["Nom"], "rows": [[name]], "widths": [1], "right": []},
-            {"t": "facts", "name": name, "pairs": [[name, name]]},
-            {"t": "sign", "boxes": [[name, name], ["B"]]},
-        ],
-    }
-    pdf = press.pdf(document(content, "0" * 64), world.NOW)
-    text = words(pdf)
-    plain = re.sub(r"\s", "", text)
-    if name.startswith(("#", "{{", "N")):
-        assert plain.count(re.sub(r"\s", "", name)) >= 6, text[:400]
-    elif name.startswith("A"):
-        assert plain.count("A") >= 60_000
-    elif name.startswith("mot"):
-        assert plain.count("mot") >= 15_000
-    elif "你" in name:
-        assert "[U+4F60][U+597D]" in plain
-        assert "gpj.exe" in plain
-        assert "\u202e" not in text
-    else:
-        # Written from right to left: each letter is there, in whatever order a reader of PDF gives them back.
-        letters = {letter for letter in name if letter.isalpha()}
-        assert letters <= set(pypdf_letters(text)), letters - set(text)
-    assert "fin" in plain
-    assert "root:" not in plain
-
-
-def pypdf_letters(text: str) -> str:
-    """With the shapes of Arabic letters as the letters they are."""
-    import unicodedata
-
-    return unicodedata.normalize("NFKC", text)
-
-
-def test_a_hostile_borrower_and_purpose_go_all_the_way(town: Flask, actor: Find) -> None:
-    name = '#panic("x") *Étoile* שלום ' + "Z" * 150
-    with transaction() as session:
-        body = session.scalars(select(Organisation).where(Organisation.code == "CHORALE")).one()
-        body.name, body.represented_by = name[:200], "{{lender}}"
-    agreement = issued(actor("staff@example.org"), loan_of(actor("member@example.org"), {"MCNG-V01": 1}, purpose="#x"))
-    text = words(desk.printed(agreement.id))
-    assert '#panic("x") *Étoile*' in text
-    assert "{{lender}}" in text
+__all__ = ["town"]  # the fixture
 
 
 def test_what_was_issued_never_changes(town: Flask, actor: Find) -> None:
@@ -310,7 +124,7 @@ def test_the_clock_issues_what_was_approved_without_anybody(town: Flask, actor: 
 
 def test_rules_that_ask_for_nothing_get_nothing(town: Flask, actor: Find) -> None:
     with transaction() as session:
-        _ask_for(session, {})
+        ask_for(session, {})
     loan = loan_of(actor("member@example.org"), {"MCNG-R01": 1})
     assert desk.look_after(town, LATER)["agreements"] == 0
     assert issued(actor("staff@example.org"), loan, asked=True).number == "C-MCNG-2026-0001"
@@ -386,7 +200,7 @@ def test_whoever_signs_an_addendum_signs_what_it_changes(town: Flask, actor: Fin
 def test_a_year_is_signed_once_and_each_loan_has_its_short_form(town: Flask, actor: Find) -> None:
     member, staff = actor("member@example.org"), actor("staff@example.org")
     with transaction() as session:
-        _ask_for(session, ANNUAL)
+        ask_for(session, ANNUAL)
     loan = loan_of(member, {"MCNG-V01": 1})
     short = issued(staff, loan)
     annual = db.session().scalars(select(Agreement).where(Agreement.kind == "annual")).one()
