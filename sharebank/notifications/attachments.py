@@ -61,4 +61,4 @@ def attach(message: EmailMessage, one: Attachment) -> None:
 
 def file_name(name: str) -> str:
     """Fit for any disk: no path, no mark a system gives a meaning, nothing that begins with a dot."""
-    return re.sub(r'[\\/:*?"<>|=]+', "-", one_line(name)).strip(" .-")[:100] or "file"
+    return re.sub(r'[\\/:*?"<>|=]+', "-", one_line(name)).strip(" .-")[:100].rstrip(" .-") or "file"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from sharebank.core.db import db, transaction
 from sharebank.core.turns import aside
 from sharebank.notifications.models import AddressTrouble, Letter
 from sharebank.notifications.rules import LEASE, PAUSES
-from sharebank.notifications.service import Ended
+from sharebank.notifications.service import Ended, about
 from sharebank.notifications.transport import NotSent, Send, TurnedAway, Unreachable, opened
 from sharebank.notifications.writing import Unwritable, Written, write_out
 
@@ -75,13 +75,13 @@ def deliver(app: Flask, now: datetime, limit: int = 200) -> dict[str, int]:
     return counts
 
 
-def deliver_now(app: Flask, about: str, now: datetime) -> str:
-    """Try the letter whose key begins with `about` at once, while somebody waits: `sent`, `failed` or `dead`.
+def deliver_now(app: Flask, prefix: str, now: datetime) -> str:
+    """Try the letter whose key begins so at once, while somebody waits: `sent`, `failed` or `dead`.
 
     Empty when it is not due, or another process has it. What fails is tried again like any other.
     """
     with aside(), opened(read_mail_url(app.config["SHAREBANK_MAIL_URL"], Path("/")), SHORT_SECONDS) as send:
-        return _deliver_one(app, send, lambda: now, func.substr(Letter.key, 1, len(about)) == about)[0]
+        return _deliver_one(app, send, lambda: now, about(prefix))[0]
 
 
 def _deliver_one(

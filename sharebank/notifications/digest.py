@@ -14,11 +14,20 @@ from sharebank.core import web
 from sharebank.core.db import db, transaction
 from sharebank.core.period import to_local
 from sharebank.notifications.models import Letter
-from sharebank.notifications.rules import digest_day
+from sharebank.notifications.rules import LETTERS, digest_day
 from sharebank.notifications.service import Recipient, post
 from sharebank.notifications.writing import Unwritable, write_out
 
 log = logging.getLogger(__name__)
+
+
+PAGES = {
+    "agreement": ("agreements.show", "number", "number"),
+    "order": ("orders.show", "order_code", "code"),
+    "series": ("reservations.series", "ref", "ref"),
+}
+"""Where to read on, by what the letter's name begins with: the page, its argument, the letter's fact."""
+LOAN = ("reservations.show", "ref", "ref")
 
 
 def write_digests(app: Flask, now: datetime) -> dict[str, int]:
@@ -59,10 +68,23 @@ def _write_one(app: Flask, session: Session, user_id: int | None, key: str, now:
             continue
         letter.state, letter.sent_at = "sent", now
         letter.subject, letter.text, letter.html = written.subject, written.text, written.html
-        items.append({"subject": written.subject, "ref": letter.facts.get("ref")})
+        items.append({"subject": written.subject, **_page(letter), **_along(letter)})
     session.flush()
     if items:
         # At once: the daily letter itself does not wait for the next one.
         recipient = Recipient(reader.to_address, reader.to_name, reader.locale, user_id)
         post(session, key, "digest", [recipient], {"items": items}, now)
     return bool(items)
+
+
+def _page(letter: Letter) -> dict[str, Any]:
+    """Where its reader reads on."""
+    page, argument, fact = PAGES.get(letter.template.partition("_")[0], LOAN)
+    return {"page": page, "of": {argument: letter.facts[fact]}} if fact in letter.facts else {}
+
+
+def _along(letter: Letter) -> dict[str, Any]:
+    """What its calendar file would have been made of: the daily letter carries one file for all it tells."""
+    if "calendar" not in LETTERS[letter.template].attach:
+        return {}
+    return {"dated": {"at": letter.created_at.isoformat(), "facts": letter.facts}}

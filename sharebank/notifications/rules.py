@@ -25,6 +25,8 @@ ACT = "act"
 """Needs an act of its reader's."""
 NEWS = "news"
 """A confirmation or a change: those who want fewer letters get it in a daily one, or not at all."""
+NOTICE = "notice"
+"""What went by itself, as the rules say: nobody is interrupted for it, it waits for the daily letter."""
 
 CALENDAR = ("calendar",)
 
@@ -44,6 +46,7 @@ LETTERS: Mapping[str, Kind] = {
     "agreement_signed": Kind(NEWS),
     "reservation_requested": Kind(NEWS, undoable=True),
     "reservation_approved": Kind(NEWS, undoable=True, attach=CALENDAR),
+    "reservation_booked": Kind(NOTICE, undoable=True),
     # Who counted on it has to look elsewhere.
     "reservation_declined": Kind(ACT, undoable=True),
     "reservation_recalled": Kind(ACT, undoable=True, attach=CALENDAR),
@@ -81,19 +84,26 @@ LETTERS: Mapping[str, Kind] = {
     "order_settled": Kind(ACT),
     "order_to_supplier": Kind(ACT, attach=("order_pdf", "order_xlsx", "order_csv"), again=False),
     "order_not_sent": Kind(ACT),
-    "digest": Kind(NEWS),
+    "order_called_off": Kind(ACT),
+    "order_not_called_off": Kind(ACT),
+    "digest": Kind(NEWS, attach=CALENDAR),
 }
 
 UNDO = timedelta(seconds=60)
 """How long a letter waits for its act to be undone."""
 PREFERENCES = ("at_once", "digest", "acts")
 """How people may want to be written to: at once, news once a day, or only what needs an act of theirs."""
-_NEWS_STATE = {"at_once": "queued", "digest": "digest", "acts": None}
+_STATES: Mapping[str, Mapping[str, str | None]] = {
+    NEWS: {"at_once": "queued", "digest": "digest", "acts": None},
+    NOTICE: {"at_once": "digest", "digest": "digest", "acts": None},
+}
+"""Of what is optional, by how its reader wants to be written to."""
 
 
 def first_state(template: str, preference: str) -> str | None:
     """`queued`, `digest` (it waits for the daily letter), or None: its reader does not want it."""
-    return _NEWS_STATE[preference] if LETTERS[template].weight == NEWS else "queued"
+    states = _STATES.get(LETTERS[template].weight)
+    return states[preference] if states else "queued"
 
 
 def leaves_at(template: str, now: datetime) -> datetime:
@@ -103,7 +113,7 @@ def leaves_at(template: str, now: datetime) -> datetime:
 
 def optional(template: str) -> bool:
     """May its reader stop such letters with one click?"""
-    return LETTERS[template].weight == NEWS
+    return LETTERS[template].weight in _STATES
 
 
 def can_go_again(template: str, state: str) -> bool:

@@ -39,6 +39,11 @@ def last_tick(session: Session) -> datetime | None:
     return session.scalar(select(JobRun.started_at).order_by(JobRun.id.desc()).limit(1))
 
 
+def first_tick(session: Session) -> datetime | None:
+    """Since when, as far as is kept, the timetable is being looked after."""
+    return session.scalar(select(func.min(JobRun.started_at)))
+
+
 def troubles(session: Session, limit: int = 20) -> list[JobRun]:
     """The last runs that ended in an error, newest first."""
     query = select(JobRun).where(JobRun.error.is_not(None)).order_by(JobRun.id.desc()).limit(limit)

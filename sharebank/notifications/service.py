@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -54,12 +53,11 @@ def post(
     recipients: Iterable[Recipient],
     facts: Mapping[str, Any],
     now: datetime,
-    own: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> int:
     """Put a letter to each recipient in the outbox, once for each `key` and recipient; returns how many are new.
 
-    `facts` are plain JSON values, `own` those of one reader alone, by address; the words are the template's, in the
-    reader's language, when the letter leaves. A fact named `secret` goes when the letter does.
+    `facts` are plain JSON values; the words are the template's, in the reader's language, when the letter leaves.
+    A fact named `secret` goes when the letter does.
     Its class (`rules.LETTERS`) says when that is, and whether a reader who wants fewer letters gets it at all.
     """
     due_at = leaves_at(template, now)
@@ -78,7 +76,7 @@ def post(
                 "to_name": recipient.name[:_NAME_MAX],
                 "user_id": recipient.user_id,
                 "locale": recipient.locale,
-                "facts": {**facts, **own.get(recipient.email, {})},
+                "facts": dict(facts),
                 "message_id": mark[:32],
                 "state": state,
                 "attempts": 0,
@@ -89,10 +87,15 @@ def post(
     return sum(len(_INSERT.all(session, row)) for row in rows)
 
 
-def withdraw(session: Session, about: str) -> set[tuple[str, str]]:
-    """Take back the letters that have not left and whose key begins with `about`: (template, address) of each."""
-    # The state leads, by its index; LIKE would take capitals for small letters on one database.
-    waiting = (Letter.state.in_(("queued", "digest")), func.substr(Letter.key, 1, len(about)) == about)
+def about(prefix: str) -> ColumnElement[bool]:
+    """Letters whose key begins so; beside a state, which has the index."""
+    # LIKE would take capitals for small letters on one database.
+    return func.substr(Letter.key, 1, len(prefix)) == prefix
+
+
+def withdraw(session: Session, prefix: str) -> set[tuple[str, str]]:
+    """Take back the letters that have not left and whose key begins so: (template, address) of each."""
+    waiting = (Letter.state.in_(("queued", "digest")), about(prefix))
     back = (Letter.id, Letter.template, Letter.to_address, Letter.facts)
     taken = update(Letter).where(*waiting).values(state="withdrawn").returning(*back)
     rows = session.execute(taken.execution_options(synchronize_session=False)).all()
@@ -104,7 +107,7 @@ def withdraw(session: Session, about: str) -> set[tuple[str, str]]:
     return {(row.template, row.to_address) for row in rows}
 
 
-def hurry(session: Session, about: str, now: datetime) -> None:
-    """Let the letters whose key begins with `about` leave now rather than when the next try is due."""
-    waiting = (Letter.state == "queued", func.substr(Letter.key, 1, len(about)) == about)
+def hurry(session: Session, prefix: str, now: datetime) -> None:
+    """Let the letters whose key begins so leave now rather than when the next try is due."""
+    waiting = (Letter.state == "queued", about(prefix))
     session.execute(update(Letter).where(*waiting).values(due_at=now).execution_options(synchronize_session=False))

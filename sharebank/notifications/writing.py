@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.policy import SMTP, default
 from email.utils import format_datetime, parseaddr
 from typing import Any
@@ -24,10 +25,7 @@ from sharebank.core.texts import gettext
 from sharebank.core.web import absolute
 from sharebank.notifications.attachments import Attachment, NotReady, attach
 from sharebank.notifications.rules import LETTERS, header_text, is_address, one_line, optional, readable
-from sharebank.notifications.transport import WIRE
-
-LONGEST_LINE = 900
-"""Bytes; a mail server may refuse more than 998 (RFC 5322)."""
+from sharebank.notifications.transport import FILED, LONGEST_LINE, WIRE
 
 
 class Unwritable(Exception):
@@ -167,8 +165,21 @@ def _prove(message: EmailMessage, address: str) -> None:
 
     Python 3.11 turns a subject such as `=?UTF-8?Q?=0A?=Bcc: x@evil` into a real Bcc header.
     """
-    for policy in (WIRE, SMTP):  # as a server gets it, and as a folder does
-        _prove_one(message, message_from_bytes(message.as_bytes(policy=policy), policy=default), address)
+    for policy in (WIRE, FILED):  # as a server gets it, and as a folder does
+        sent = message.as_bytes(policy=policy)
+        _prove_one(message, message_from_bytes(sent, policy=default), address)
+        _prove_words(message, message_from_bytes(sent))
+
+
+def _prove_words(message: EmailMessage, arrives: Message) -> None:
+    """What people read above a letter, space for space, by the decoder that keeps to RFC 2047 in names too."""
+    for name in ("Subject", "To", "From"):
+        wanted, raw = str(message[name]), arrives[name]
+        if name != "Subject":
+            wanted, raw = message[name].addresses[0].display_name, parseaddr(raw)[0]
+        found = str(make_header(decode_header(raw)))
+        if found != wanted:
+            raise Unwritable(f"its {name} would arrive as {found!r}")
 
 
 def _prove_one(message: EmailMessage, arrives: EmailMessage, address: str) -> None:

@@ -21,6 +21,9 @@ WANTED = [
     ("reservation_approved", "at_once", "queued"),
     ("reservation_approved", "digest", "digest"),
     ("reservation_approved", "acts", None),
+    ("reservation_booked", "at_once", "digest"),
+    ("reservation_booked", "digest", "digest"),
+    ("reservation_booked", "acts", None),
 ]
 
 
@@ -48,7 +51,7 @@ def test_letters_leave_a_minute_after_an_act(template: str, seconds: int) -> Non
 
 @pytest.mark.parametrize(("template", "weight"), [(name, kind.weight) for name, kind in rules.LETTERS.items()])
 def test_only_news_is_optional(template: str, weight: str) -> None:
-    assert rules.optional(template) == (weight == rules.NEWS)
+    assert rules.optional(template) == (weight in (rules.NEWS, rules.NOTICE))
     # A dead order to a supplier is sent again from its own page, to an address that is right.
     assert rules.can_go_again(template, "dead") == (weight != rules.ACCOUNT and template != "order_to_supplier")
     assert not rules.can_go_again(template, "sent")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from sharebank.notifications import delivery, runs
 from sharebank.notifications.models import AddressTrouble, JobRun, Letter
 from sharebank.notifications.service import Recipient, post
 from tests.web.api_client import Program, fresh
-from tests.web.test_signin import post as send
+from tests.web.signing_in import post as send
 from tests.world import NOW
 
 Browsers = Callable[[str], FlaskClient]
@@ -182,7 +182,7 @@ def test_the_timetable_page(app: Flask, member: Recipient, signed_in: Browsers) 
     assert "Jamais fait" in manager.get("/admin/health").text
     scheduler.tick(app, clock.now())
     well = manager.get("/admin/health").text
-    assert "Les rappels se portent bien" in well
+    assert "Les rappels fonctionnent." in well
     assert well.count('class="status approved"') == len(scheduler.TIMETABLE)
     assert set(watch.JOB_WORDS) == {job.name for job in scheduler.TIMETABLE}, "each has words"
     with transaction() as session:
@@ -192,12 +192,34 @@ def test_the_timetable_page(app: Flask, member: Recipient, signed_in: Browsers) 
     scheduler.tick(app, clock.now())
     write(member, state="dead")
     page = manager.get("/admin/health").text
-    assert "Les rappels se portent bien" not in page
+    assert "Les rappels fonctionnent." not in page
     assert "/admin/letters?state=dead" in page
     with transaction() as session:
         for late in session.scalars(select(JobRun).where(JobRun.job == "letters")):
             late.started_at = NOW - timedelta(minutes=11)
     assert "En retard" in manager.get("/admin/health").text
+
+
+@pytest.mark.parametrize(
+    ("ran", "asked", "well"),
+    [
+        # The night jobs come at 2:30 UTC, and may take their ten minutes.
+        ("2026-11-21T10:00:00+00:00", "2026-11-21T10:18:00+00:00", True),
+        ("2026-11-21T10:00:00+00:00", "2026-11-22T02:39:00+00:00", True),
+        ("2026-11-21T10:00:00+00:00", "2026-11-22T02:41:00+00:00", False),
+        ("2026-11-21T02:29:00+00:00", "2026-11-21T02:45:00+00:00", False),
+    ],
+)
+def test_what_was_never_due_is_no_trouble(app: Flask, signed_in: Browsers, ran: str, asked: str, well: bool) -> None:
+    clock.set_source(lambda: datetime.fromisoformat(asked))
+    with transaction() as session:
+        for job in scheduler.TIMETABLE:
+            for at in (ran, asked) if job.every < timedelta(days=1) else ():
+                runs.finish(session, runs.begin(session, job.name, datetime.fromisoformat(at)), clock.now(), {}, None)
+    page = signed_in("manager@example.org").get("/admin/health").text
+    assert ("Les rappels fonctionnent." in page) is well
+    assert ("Jamais fait" in page) is not well
+    assert page.count("Pas encore l’heure") == (2 if well else 0)
 
 
 def test_stuck_letters_show_in_readyz_and_check(app: Flask, member: Recipient, tmp_path: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
@@ -14,18 +14,32 @@ from sharebank.reservations.calendars.calendar_writing import Entry, Sender, inv
 
 
 def attachment(facts: Mapping[str, Any], posted_at: datetime) -> Attachment | None:
-    """The loan of a letter (`lifecycle.facts_of`), or each of a series (`dates`), as it stands by that letter.
+    """Each reservation of a letter as it stands by that letter: put in, changed, or taken out.
 
-    Put in, changed, or taken out. None when the letter is about no reservation.
+    A daily letter tells several (`items`): of a reservation that is in more than one, the last word counts. None when
+    the letter is about no reservation.
     """
-    entries = [_entry({**facts, **date}, posted_at) for date in facts.get("dates", [facts])]
+    last: dict[str, Entry] = {}
+    for entry in _entries(facts, posted_at):
+        if entry.uid not in last or entry.revision >= last[entry.uid].revision:
+            last[entry.uid] = entry
+    entries = list(last.values())
     if not entries:
         return None
     name, address = parseaddr(current_app.config["SHAREBANK_MAIL_FROM"])
-    sender = Sender(entries[0].house or name, address)
-    method, content = invitation(entries, current_app.config["SHAREBANK_TIMEZONE"], posted_at, sender)
+    zone_name = current_app.config["SHAREBANK_TIMEZONE"]
+    method, content = invitation(entries, zone_name, posted_at, Sender(name, address))
     parameters = {"method": method, "charset": "utf-8"}
-    return Attachment(f"{facts['ref']}.ics", "text/calendar", content, parameters)
+    return Attachment(f"{facts.get('ref', 'sharebank')}.ics", "text/calendar", content, parameters)
+
+
+def _entries(facts: Mapping[str, Any], posted_at: datetime) -> Iterator[Entry]:
+    """The loan of a letter (`lifecycle.facts_of`), each of a series (`dates`), or those of a daily one's letters."""
+    if "items" in facts:
+        for told in (item["dated"] for item in facts["items"] if "dated" in item):
+            yield from _entries(told["facts"], datetime.fromisoformat(told["at"]))
+    else:
+        yield from (_entry({**facts, **date}, posted_at) for date in facts.get("dates", [facts]))
 
 
 def _entry(facts: Mapping[str, Any], posted_at: datetime) -> Entry:

@@ -6,7 +6,7 @@ import hashlib
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from babel.dates import format_date, format_time
+from babel.dates import format_time
 from flask import Response, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import force_locale
 from werkzeug.wrappers import Response as Answer
@@ -21,8 +21,10 @@ from sharebank.accounts.permissions import may_house, require
 from sharebank.accounts.web import me
 from sharebank.catalog import service as catalog
 from sharebank.core import clock, web
+from sharebank.core.days import written
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import N_, NotFound
+from sharebank.core.forms import Plain
 from sharebank.core.period import to_local
 from sharebank.core.texts import gettext as _
 from sharebank.core.web import public
@@ -161,7 +163,7 @@ def _near(_form: Form, field: DateField) -> None:
         raise ValidationError(_("Check the year."))
 
 
-class PaperForm(Form):
+class PaperForm(Plain):
     """Which day or week, and what of it."""
 
     date = DateField(validators=[Optional(), _near])
@@ -188,11 +190,7 @@ def door_week(code: str) -> Page:
         door=door,
         chooses=chooses,
         rows=rows,
-        week=_(
-            "Week of %(first)s to %(last)s",
-            first=web.day_month(monday),
-            last=web.day_month_year(monday + timedelta(days=6)),
-        ),
+        week=web.week_words(monday),
         monday=monday,
         before=monday - timedelta(days=7),
         after=monday + timedelta(days=7),
@@ -204,7 +202,7 @@ def door_week(code: str) -> Page:
 
 def _weekday(day: date) -> str:
     """`lundi 23 novembre`."""
-    return str(format_date(day, "EEEE d MMMM", locale=web.locale_code()))
+    return written(day, "EEEE d MMMM", web.locale_code())
 
 
 def _hours(slot: Slot) -> str:

@@ -48,7 +48,7 @@ class Entry(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """On whose behalf an event is sent by letter."""
+    """On whose behalf an event is sent by letter: the lending house's, where it is known."""
 
     name: str
     address: str
@@ -74,7 +74,9 @@ def invitation(entries: Sequence[Entry], zone_name: str, now: datetime, sender: 
     shell = _shell(zone_name, now.year)
     shell.add("method", method)
     base, locale = _here()
-    return method, _filled(shell, (_event(entry, base, locale, "", sender) for entry in entries))
+    by_house = (sender._replace(name=entry.house or sender.name) for entry in entries)
+    events = (_event(entry, base, locale, "", by) for entry, by in zip(entries, by_house, strict=True))
+    return method, _filled(shell, events)
 
 
 def clean(text: str, most: int) -> str:
