@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 from flask import Flask
+from flask_babel import force_locale
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -28,8 +29,9 @@ from sqlalchemy.orm import Session
 
 from config import ROOT, ConfigError, MailFolder, Settings
 from sharebank.core import backup, clock, migrate, server, web
-from sharebank.core.db import db, transaction
+from sharebank.core.db import transaction
 from sharebank.core.errors import Refused
+from sharebank.core.texts import ngettext
 
 MIGRATIONS = ROOT / "migrations"
 PATH = click.Path(path_type=Path)
@@ -86,9 +88,29 @@ class Place:
 
     @contextmanager
     def at_work(self) -> Iterator[Session]:
-        """Inside the application and one transaction."""
-        with self.app().app_context(), transaction() as session:
-            yield session
+        """Inside the application and one transaction; what is refused is said in the language of who types."""
+        with self.app().app_context(), force_locale(spoken()):
+            try:
+                with transaction() as session:
+                    yield session
+            except Refused as refusal:
+                raise Stop(_in_words(refusal)) from refusal
+
+
+def spoken() -> str:
+    """The language their system is set to; English, which programs may read, where that says nothing else."""
+    said = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return "fr" if said.lower().startswith("fr") else "en"
+
+
+def _word(refusal: Refused) -> str:
+    return str(refusal) if spoken() == "en" else web.say(refusal)
+
+
+def _in_words(refusal: Refused) -> str:
+    from sharebank.exchange import ImportRefused
+
+    return refusal.told(_word) if isinstance(refusal, ImportRefused) else _word(refusal)
 
 
 here = click.make_pass_decorator(Place)
@@ -193,9 +215,18 @@ def import_(place: Place, kind: str, file: str, dry_run: bool) -> None:
         report = exchange.import_file(session, kind, file, clock.now(), web.tz())
         if dry_run:
             session.rollback()
-    for line in report.warnings:
+        warnings = [warning.said(file, _word) for warning in report.warnings]
+        if dry_run:
+            done = ngettext(
+                "%(num)s rows could be imported; nothing was stored.",
+                "%(num)s rows could be imported; nothing was stored.",
+                report.rows,
+            )
+        else:
+            done = ngettext("%(num)s rows imported.", "%(num)s rows imported.", report.rows)
+    for line in warnings:
         click.echo(line, err=True)
-    click.echo(f"{report.rows} rows " + ("could be imported; nothing was stored." if dry_run else "imported."))
+    click.echo(done)
 
 
 @commands.command()
@@ -206,8 +237,8 @@ def export(place: Place, kind: str, file: Path | None) -> None:
     """Export to a CSV file, or to the screen; it imports again unchanged."""
     from sharebank import exchange
 
-    with place.app().app_context():
-        text = exchange.export_text(db.session(), kind, web.tz())
+    with place.at_work() as session:
+        text = exchange.export_text(session, kind, web.tz())
     if file is None:
         click.echo(text.encode(), nl=False)
     else:

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sharebank.accounts.hours import parse_opening_hours
+from sharebank.accounts.rules import PHONE as PHONE_SHAPE
 from sharebank.catalog.attributes import KEY_LENGTH, VALUE_LENGTH
 from sharebank.catalog.rules import RULES_NAME as NAME_OF_RULES
 from sharebank.core.errors import Refused
@@ -24,6 +25,7 @@ from sharebank.exchange.refusals import (
     BadColour,
     BadEmail,
     BadHours,
+    BadPhone,
     InvalidDate,
     InvalidTime,
     LongText,
@@ -88,6 +90,7 @@ def code(most: int = 20) -> Cell:
 
 
 EMAIL = shaped(r"(?=[!-~]+$)[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+", BadEmail, 254, lower=True)
+PHONE = shaped(PHONE_SHAPE, BadPhone, 30)
 LOWER = Cell(str.lower)
 """An address somebody must have already: no need to look at its shape."""
 COLOUR = shaped(r"#[0-9A-Fa-f]{6}", BadColour, 7)

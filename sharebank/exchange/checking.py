@@ -14,15 +14,15 @@ from sharebank.accounts.actor import Actor
 from sharebank.core.errors import Refused
 from sharebank.exchange.columns import Desk, Kind, Row, Write
 from sharebank.exchange.reading import Line, read_sheet
-from sharebank.exchange.refusals import DuplicateRow, ImportRefused, short
+from sharebank.exchange.refusals import DuplicateRow, ImportRefused, Problem, short
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an import took in: how many rows, and lines about what it did not read."""
+    """What an import took in: how many rows, and what may be a mistake all the same."""
 
     rows: int
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 def check_bytes(
@@ -37,16 +37,16 @@ def check_bytes(
     """What would store a file, and what to say of it; nothing is stored yet. Raises ImportRefused."""
     known = [column.name for column in shape.columns]
     sheet = read_sheet(raw, file, known, [column.name for column in shape.columns if column.needed])
-    desk = Desk(session, now, tz, actor, list(sheet.problems))
+    desk = Desk(session, now, tz, actor, list(sheet.problems), list(sheet.warnings))
     write = shape.check(desk, _rows(desk, shape, sheet.lines))
     if desk.problems:
         raise ImportRefused(file, desk.problems)
-    return write, Report(len(sheet.lines), tuple(warning.said(file) for warning in sheet.warnings))
+    return write, Report(len(sheet.lines), tuple(desk.warnings))
 
 
 def _rows(desk: Desk, shape: Kind, lines: Sequence[Line]) -> list[Row]:
     """The rows whose every cell could be read, none the same as one before; the others are noted."""
-    good, first = [], dict[tuple[Any, ...], int]()
+    good, bad, first = list[Row](), list[Row](), dict[tuple[Any, ...], int]()
     for line in lines:
         row = Row(line.number, {})
         before = len(desk.problems)
@@ -59,6 +59,11 @@ def _rows(desk: Desk, shape: Kind, lines: Sequence[Line]) -> list[Row]:
         key = tuple(row.get(name) for name in shape.key)
         if key and None not in key and first.setdefault(key, line.number) != line.number:
             desk.refuse(row, shape.key[0], DuplicateRow(value=short(str(key[0])), line=first[key]))
-        if len(desk.problems) == before:
-            good.append(row)
+        (good if len(desk.problems) == before else bad).append(row)
+    if bad:
+        for naming, names in shape.names.items():
+            known = names.known(desk, [*good, *bad])
+            for row in bad:
+                if (name := row.get(naming)) and name not in known:
+                    desk.refuse(row, naming, names.unknown(value=short(name)))
     return good

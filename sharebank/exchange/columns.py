@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -74,10 +74,15 @@ class Desk:
     tz: ZoneInfo
     actor: Actor | None
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
     def refuse(self, row: Row, column: str, refusal: Refused) -> None:
         """Note what is wrong; the import goes on to find the rest, and stores nothing."""
         self.problems.append(Problem(row.line, column, refusal))
+
+    def warn(self, row: Row, column: str, warning: Refused) -> None:
+        """Note what may be a mistake; it keeps nothing from being stored."""
+        self.warnings.append(Problem(row.line, column, warning))
 
     def find(self, query: Executable, name: str, values: Iterable[Any]) -> Iterator[Record[Any]]:
         """The records of a query with an expanding parameter, asked for some hundreds at a time."""
@@ -91,6 +96,15 @@ Write = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """A column whose cells name something that must be there."""
+
+    known: Callable[[Desk, Sequence[Row]], Container[str]]
+    """What is there, given all rows: a file may name what it brings itself."""
+    unknown: type[Refused]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of file, both ways."""
 
@@ -101,6 +115,8 @@ class Kind:
     """Looks at good rows among what is stored, notes problems, and returns what would store them."""
     fetch: Callable[[Session, ZoneInfo], Iterable[Mapping[str, Any]]]
     """Every row as it is stored, by column."""
+    names: Mapping[str, Names] = field(default_factory=dict)
+    """What `check` refuses when it is unknown, so that rows with another fault, which it never sees, are told too."""
 
 
 def fill(target: Any, columns: Sequence[Column], row: Row) -> None:

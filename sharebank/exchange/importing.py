@@ -19,11 +19,10 @@ def import_file(
     path: str | Path,
     now: datetime,
     tz: ZoneInfo,
-    actor: Actor | None = None,
 ) -> Report:
     """Import a CSV file, all of it or nothing; raises UnknownKind, or ImportRefused with every problem."""
     kind_named(kind)
-    return import_bytes(session, kind, str(path), Path(path).read_bytes(), now, tz, actor)
+    return import_bytes(session, kind, str(path), Path(path).read_bytes(), now, tz)
 
 
 def import_bytes(

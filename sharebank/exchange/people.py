@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session, selectinload
 
 from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.exchange import cells
-from sharebank.exchange.columns import Column, Desk, Kind, Row, Write, facts, fill
+from sharebank.exchange.columns import Column, Desk, Kind, Names, Row, Write, facts, fill
 from sharebank.exchange.deadlines import CERTIFICATE, certify, current_certificates, written
 from sharebank.exchange.refusals import (
     Differs,
     Missing,
     NotAHouse,
     OwnHouse,
+    RunsEverything,
     UnknownHouse,
     UnknownStructure,
 )
@@ -80,10 +81,15 @@ _ORGANISATION = (
 )
 
 
+def _houses(desk: Desk, rows: Sequence[Row]) -> set[str]:
+    """The houses there are and those the file brings."""
+    stored = {body.code for body in _organisations(desk.session).values() if body.kind == "house"}
+    return stored | {row["code"] for row in rows if row.get("kind") == "house" and row.get("code")}
+
+
 def _check_organisations(desk: Desk, rows: Sequence[Row]) -> Write:
     known = _organisations(desk.session)
-    houses = {body.code for body in known.values() if body.kind == "house"}
-    houses |= {row["code"] for row in rows if row["kind"] == "house"}
+    houses = _houses(desk, rows)
     for row in rows:
         found = known.get(row["code"])
         if found and found.kind != row["kind"] and "house" in (found.kind, row["kind"]):
@@ -124,7 +130,7 @@ _USER = (
     Column("organisation", cells.code(), "", header=True),
     Column("role", cells.choice("member", "staff", "manager", "admin"), "", header=True),
     Column("locale", cells.choice("fr", "en"), "fr", "locale"),
-    Column("phone", cells.text(30), "", "phone"),
+    Column("phone", cells.PHONE, "", "phone"),
 )
 
 
@@ -142,6 +148,8 @@ def _check_users(desk: Desk, rows: Sequence[Row]) -> Write:
             desk.refuse(row, "organisation", UnknownStructure(value=row["organisation"]))
         if bool(row["organisation"]) != bool(row["role"]):
             desk.refuse(row, "role" if row["organisation"] else "organisation", Missing())
+        elif row["role"] == "admin" and (body := bodies.get(row["organisation"])) and body.kind != "house":
+            desk.warn(row, "role", RunsEverything(value=row["organisation"]))
         before = first.setdefault(row["email"], row)
         for column in _USER:
             if column.field and row.get(column.name) != before.get(column.name):
@@ -175,5 +183,13 @@ def _fetch_users(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]
 
 
 HOUSES = Kind(_HOUSE, ("code",), _check_houses, _fetch_houses)
-ORGANISATIONS = Kind(_ORGANISATION, ("code",), _check_organisations, _fetch_organisations)
-USERS = Kind(_USER, ("email", "organisation"), _check_users, _fetch_users)
+ORGANISATIONS = Kind(
+    _ORGANISATION, ("code",), _check_organisations, _fetch_organisations, {"house": Names(_houses, UnknownHouse)}
+)
+USERS = Kind(
+    _USER,
+    ("email", "organisation"),
+    _check_users,
+    _fetch_users,
+    {"organisation": Names(lambda desk, _rows: _organisations(desk.session), UnknownStructure)},
+)

@@ -140,6 +140,7 @@ def _as_before(session: Session, supplier: Supplier | None, items: list[Listed])
 
 
 def _check_prices(desk: Desk, rows: Sequence[Row]) -> Write:
+    prices.hold(desk.session)
     found = _checked(desk, rows)
 
     def write() -> None:
@@ -169,7 +170,7 @@ def prices_of_file(
     except ImportRefused as refused:
         mistakes = [(problem.line, problem.column, problem.refusal) for problem in refused.problems]
         raise prices.PricesRefused(file, mistakes) from refused
-    return found, report.warnings
+    return found, tuple(warning.said(file) for warning in report.warnings)
 
 
 def _fetch_prices(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:

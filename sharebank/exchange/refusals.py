@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sharebank.core.errors import N_, Refused
@@ -22,9 +22,9 @@ class Problem:
     column: str
     refusal: Refused
 
-    def said(self, file: str) -> str:
-        """`FILE:LINE: column: what is wrong`."""
-        return f"{file}:{self.line}: {self.column}: {self.refusal}"
+    def said(self, file: str, say: Callable[[Refused], str] = str) -> str:
+        """`FILE:LINE: column: what is wrong`, in English unless `say` says it otherwise."""
+        return f"{file}:{self.line}: {self.column}: {say(self.refusal)}"
 
 
 class ImportRefused(Refused):
@@ -39,7 +39,11 @@ class ImportRefused(Refused):
 
     def __str__(self) -> str:
         """Every problem on a line of its own."""
-        return "\n".join(problem.said(self.facts["file"]) for problem in self.problems)
+        return self.told()
+
+    def told(self, say: Callable[[Refused], str] = str) -> str:
+        """The same in other words than the English ones."""
+        return "\n".join(problem.said(self.facts["file"], say) for problem in self.problems)
 
 
 class UnknownKind(Refused):
@@ -245,6 +249,20 @@ class DuplicateRow(Refused):
 
     code = "duplicate_row"
     sentence = N_("“%(value)s” is on line %(line)s already.")
+
+
+class RunsEverything(Refused):
+    """A warning, not a refusal: who is administrator of one structure is of all."""
+
+    code = "runs_everything"
+    sentence = N_("An administrator runs the whole cooperation, not only “%(value)s”: did you mean “manager”?")
+
+
+class BadPhone(Refused):
+    """Not a phone number."""
+
+    code = "bad_phone"
+    sentence = N_("“%(value)s” is no phone number: only digits, spaces, dots and a leading +.")
 
 
 class Differs(Refused):

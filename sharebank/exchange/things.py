@@ -17,7 +17,7 @@ from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource, RuleSet
 from sharebank.core.period import Period
 from sharebank.exchange import cells
-from sharebank.exchange.columns import Column, Desk, Kind, Row, Write, facts, fill
+from sharebank.exchange.columns import Column, Desk, Kind, Names, Row, Write, facts, fill
 from sharebank.exchange.refusals import BadPriority, FewerThanPromised, UnknownHouse, UnknownRuleSet, short
 from sharebank.lending import legacy
 from sharebank.lending.terms import BadTerms, read_terms, write_terms
@@ -126,11 +126,15 @@ def _resources(session: Session) -> dict[str, Resource]:
     return {thing.code: thing for thing in session.scalars(select(Resource).order_by(Resource.id))}
 
 
+def _houses(session: Session) -> dict[str, int]:
+    query = select(Organisation.code, Organisation.id).where(Organisation.kind == "house")
+    return {house.code: house.id for house in session.execute(query)}
+
+
 def _check_resources(desk: Desk, rows: Sequence[Row]) -> Write:
     known = _resources(desk.session)
     rule_sets = _rule_sets(desk.session)
-    query = select(Organisation).where(Organisation.kind == "house")
-    houses = {house.code: house.id for house in desk.session.scalars(query)}
+    houses = _houses(desk.session)
     shrinking = []
     for row in rows:
         if row["house"] not in houses:
@@ -199,4 +203,13 @@ def _fetch_resources(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, A
 
 
 RULE_SETS = Kind(_RULES, ("name",), _check_rules, _fetch_rules)
-RESOURCES = Kind(_RESOURCE, ("code",), _check_resources, _fetch_resources)
+RESOURCES = Kind(
+    _RESOURCE,
+    ("code",),
+    _check_resources,
+    _fetch_resources,
+    {
+        "house": Names(lambda desk, _rows: _houses(desk.session), UnknownHouse),
+        "rules": Names(lambda desk, _rows: _rule_sets(desk.session), UnknownRuleSet),
+    },
+)

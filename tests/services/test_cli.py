@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sharebank import cli
+from sharebank.app import create_app
 
 SECRET = "tR7-kQ2_vX9zLm4bWc8yNf1hJs6dGp3aEu5oTi0r"
 
@@ -80,6 +81,46 @@ def test_what_may_go_wrong_is_one_line_on_stderr(
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
     assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("system", "refused", "taken"),
+    [
+        (
+            {"LC_ALL": "fr_FR.UTF-8", "LANG": "en_GB.UTF-8"},
+            "« 12a » n’est pas un numéro de téléphone",
+            "1 ligne importée.",
+        ),
+        (
+            {"LC_ALL": "", "LC_MESSAGES": "fr", "LANG": "C"},
+            "« 12a » n’est pas un numéro de téléphone",
+            "1 ligne importée.",
+        ),
+        ({"LC_ALL": "C", "LANG": "fr_FR.UTF-8"}, "“12a” is no phone number", "1 rows imported."),
+        ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": ""}, "“12a” is no phone number", "1 rows imported."),
+    ],
+)
+def test_an_import_speaks_the_language_of_the_system(
+    sharebank: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: dict[str, str],
+    refused: str,
+    taken: str,
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in system.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cli.Place, "app", lambda place: create_app(place.settings))
+    file = tmp_path / "users.csv"
+    sharebank("upgrade")
+    file.write_text("email,first_name,last_name,organisation,role,phone,shoe\na@b.org,A,B,,,12a,\n")
+    result = sharebank("import", "users", str(file))
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"{file}:2: phone: {refused}")
+    file.write_text("email,first_name,last_name,organisation,role\na@b.org,A,B,,\n")
+    assert sharebank("import", "users", str(file)).stdout == f"{taken}\n"
 
 
 def test_check_says_what_is_wrong(sharebank: Callable[..., Result]) -> None:

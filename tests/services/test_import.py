@@ -295,7 +295,11 @@ def test_every_problem_is_a_line_that_names_file_line_and_column(stocked: Flask)
         take(
             "reservations", loans("A-1,MCNG-R99,x,MCNG,nobody@example.org,2026-12-01T09:00,2026-12-01T10:00,approved,")
         )
-    assert str(refused.value) == "f.csv:2: quantity: “x” is not a whole number."
+    assert str(refused.value).split("\n") == [
+        "f.csv:2: quantity: “x” is not a whole number.",
+        "f.csv:2: resource_code: There is nothing with the code “MCNG-R99” in the catalogue.",
+        "f.csv:2: user_email: Nobody here has the address “nobody@example.org”.",
+    ]
     with pytest.raises(ImportRefused) as refused:
         take("reservations", loans("A-1,MCNG-R99,1,MCN,nobody@example.org,2026-12-01T09:00,2026-12-01T10:00,approved,"))
     assert str(refused.value).split("\n") == [
@@ -421,6 +425,17 @@ PEOPLE: list[tuple[str, list[str], Found]] = [
     ("unknown organisation", ["a@b.org,A,B,NOWHERE,member,"], [(2, "organisation", "unknown_organisation")]),
     ("no role", ["a@b.org,A,B,CHORALE,,"], [(2, "role", "missing")]),
     ("no organisation", ["a@b.org,A,B,,member,"], [(2, "organisation", "missing")]),
+    ("no phone", ["a@b.org,A,B,CHORALE,member,12a"], [(2, "phone", "bad_phone")]),
+    (
+        "an unknown structure in a row with another fault, and beside one",
+        ["a@b.org,A,B,NOWHERE,boss,12a", "c@b.org,A,B,ELSEWHERE,member,"],
+        [
+            (2, "role", "not_a_choice"),
+            (2, "phone", "bad_phone"),
+            (2, "organisation", "unknown_organisation"),
+            (3, "organisation", "unknown_organisation"),
+        ],
+    ),
     ("unknown role", ["a@b.org,A,B,CHORALE,boss,"], [(2, "role", "not_a_choice")]),
     (
         "one person, two names",
@@ -463,6 +478,11 @@ def test_people(app: Flask) -> None:
     assert db.session.scalar(select(func.count()).select_from(Membership)) == whole["membership"]
 
 
+def test_who_is_administrator_of_an_association_is_of_everything(app: Flask) -> None:
+    report = take("users", f"{USERS}\na@b.org,A,B,CHORALE,admin,\nc@b.org,C,D,MCNG,admin,\n")
+    assert [(one.line, one.column, one.refusal.code) for one in report.warnings] == [(2, "role", "runs_everything")]
+
+
 BODIES = "code,name,kind,house"
 BODY_ROWS: list[tuple[str, str, str, Found]] = [
     ("unknown house", "organisations", f"{BODIES}\nX,X,association,MCN\n", [(2, "house", "unknown_house")]),
@@ -471,6 +491,18 @@ BODY_ROWS: list[tuple[str, str, str, Found]] = [
     ("a house made association", "organisations", f"{BODIES}\nSTN,S,partner,STN\n", [(2, "kind", "not_a_house")]),
     ("an association made house", "houses", "code,name\nCHORALE,C\n", [(2, "code", "not_a_house")]),
     ("no name", "houses", "code,name\nNEW,\n", [(2, "name", "missing")]),
+    (
+        "an unknown house in a row with another fault",
+        "organisations",
+        f"{BODIES},email\nX,X,association,NOWHERE,x\nY,Y,association,STN,y\n",
+        [(2, "email", "bad_email"), (2, "house", "unknown_house"), (3, "email", "bad_email")],
+    ),
+    (
+        "nor is a thing's",
+        "resources",
+        "code,house,kind,category,name,quantity,rules\nX,NOWHERE,room,Salle,X,x,nothing\n",
+        [(2, "quantity", "not_whole"), (2, "house", "unknown_house"), (2, "rules", "unknown_rule_set")],
+    ),
     ("bad colour", "houses", "code,name,colour\nNEW,N,red\n", [(2, "colour", "bad_colour")]),
 ]
 
