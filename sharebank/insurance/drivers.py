@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -51,6 +51,23 @@ def known(session: Session, organisation_id: int) -> list[KnownDriver]:
     """The drivers of a structure whose licence was seen; who may book for it may name them."""
     rows = session.connection().execute(_KNOWN, {"organisation_id": organisation_id})
     return [KnownDriver(*row) for row in rows]
+
+
+def known_of(session: Session, organisation_ids: Collection[int]) -> dict[int, list[KnownDriver]]:
+    """The same of several structures, by id."""
+    if not organisation_ids:
+        return {}
+    found: dict[int, list[KnownDriver]] = {key: [] for key in organisation_ids}
+    query = (
+        select(
+            Driver.organisation_id, Driver.id, Driver.name, Driver.licence_class, Driver.licence_since, Driver.seen_on
+        )
+        .where(Driver.organisation_id.in_(organisation_ids))
+        .order_by(Driver.name)
+    )
+    for row in session.execute(query):
+        found[row.organisation_id].append(KnownDriver(*row[1:]))
+    return found
 
 
 _WHOLE = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -54,6 +54,21 @@ def papers_of(session: Session, organisation_id: int) -> list[KnownPaper]:
     """What a structure has shown."""
     rows = session.connection().execute(_KNOWN, {"organisation_id": organisation_id})
     return [KnownPaper(*row) for row in rows]
+
+
+def papers_of_all(session: Session, organisation_ids: Collection[int]) -> dict[int, list[KnownPaper]]:
+    """What several structures have shown, by id."""
+    if not organisation_ids:
+        return {}
+    found: dict[int, list[KnownPaper]] = {key: [] for key in organisation_ids}
+    query = (
+        select(_paper.organisation_id, _paper.kind, _paper.valid_until, _paper.seen_on)
+        .where(_paper.organisation_id.in_(organisation_ids))
+        .order_by(_paper.kind)
+    )
+    for row in session.execute(query):
+        found[row.organisation_id].append(KnownPaper(*row[1:]))
+    return found
 
 
 _WHOLE = (

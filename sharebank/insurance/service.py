@@ -74,12 +74,24 @@ def lapses_within(
     With a borrower also the certificate that the things' rules ask of whoever is not their own house.
     """
     first, last = days_of_loan(period, tz)
-    asking = [thing for thing in things if CERTIFICATE in thing.requires and thing.house_id != borrower_id]
+    asking = asking_for_certificate(things, borrower_id)
     facts: dict[str, Any] = {"ids": [thing.id for thing in things], "first": first, "last": last}
     if borrower_id is None or not asking:
         doubts, asking = _doubts(session, _DOUBTS, **facts), []
     else:
         doubts = _doubts(session, _DOUBTS_AND_CERTIFICATES, **facts, borrower=borrower_id)
+    return lapses_among(doubts, things, asking, first, last)
+
+
+def asking_for_certificate(things: Iterable[Thing], borrower_id: int | None) -> list[Thing]:
+    """Those whose rules ask whoever is not their own house for a certificate."""
+    return [thing for thing in things if CERTIFICATE in thing.requires and thing.house_id != borrower_id]
+
+
+def lapses_among(
+    doubts: Doubts, things: Sequence[Thing], asking: Sequence[Thing], first: date, last: date
+) -> list[Lapse]:
+    """What contracts leave open on some of these days; `asking` are things that want the borrower's certificate."""
     by_id = {thing.id: thing for thing in things}
     lapses = [
         Lapse(thing.code, thing.name, thing.house_id, kind, found)
@@ -91,16 +103,6 @@ def lapses_within(
     if missing:
         lapses += [Lapse(thing.code, thing.name, thing.house_id, LIABILITY, missing) for thing in asking]
     return lapses
-
-
-def certificate_days(session: Session, borrower_ids: Collection[int]) -> dict[int, date]:
-    """Until when the liability certificate of each of these borrowers is good, by id; without one, absent."""
-    query = (
-        select(_cover.holder_id, func.max(_cover.ends_on))
-        .where(_cover.holder_id.in_(borrower_ids), _cover.kind == LIABILITY, _cover.ends_on.is_not(None))
-        .group_by(_cover.holder_id)
-    )
-    return {row[0]: row[1] for row in session.connection().execute(query)}
 
 
 _CERTIFIED = select(func.max(_cover.ends_on)).where(
@@ -185,7 +187,8 @@ _WHOLE = (
 def body_of(holder: Organisation) -> Role:
     """A holder as permissions want it."""
     house = holder.house.code if holder.house else ""
-    return Role(holder.id, holder.code, holder.name, holder.kind, "", holder.house_id, house)
+    since = holder.member_since
+    return Role(holder.id, holder.code, holder.name, holder.kind, "", holder.house_id, house, since)
 
 
 def scope(actor: Actor) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from sharebank.accounts import directory
-from sharebank.accounts.permissions import may_body
+from sharebank.accounts.permissions import may_anywhere, may_body
 from sharebank.accounts.web import me
 from sharebank.catalog.forms import blame
 from sharebank.core import clock, web
@@ -76,7 +76,7 @@ def index() -> Page:
         houses=_houses(session),
         chosen=house,
         today=today(),
-        keeps=actor.admin or bool(actor.staff_ids),
+        keeps=may_anywhere(actor, "see_desks"),
     )
 
 
@@ -97,10 +97,11 @@ def timeline() -> Page:
     house = request.args.get("house", "")[:20]
     months = [date(year, month, 1) for month in range(1, 13)]
     lasts = [(first + timedelta(days=31)).replace(day=1) - timedelta(days=1) for first in months]
+    keeps = may_anywhere(actor, "see_desks")
     rows = [
         (head, [month_cell(spans, *month) for month in zip(months, lasts, strict=True)])
         for head, spans in service.series(service.deadlines(session, actor, house=house, past_too=True))
-        if head.ends_on is not None and (head.holder.kind == "house" or (not actor.staff_ids and not actor.admin))
+        if head.ends_on is not None and (head.holder.kind == "house" or not keeps)
     ]
     return render_template(
         "insurance/timeline.html", rows=rows, months=months, year=year, houses=_houses(session), chosen=house

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from sharebank.accounts.models import Membership, User
+from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, Refused
 from sharebank.core.period import Period
@@ -25,7 +25,7 @@ from sharebank.reservations.deciding import decisions, links
 from sharebank.reservations.deciding.decisions import MoreThanAsked, NothingLess, NotLess, Slot
 from sharebank.reservations.deciding.judging import NoRecall, TooLateToRecall
 from sharebank.reservations.deciding.links import LinkGone, LinkUsed
-from sharebank.reservations.deciding.requests_reading import History, to_decide
+from sharebank.reservations.deciding.requests_reading import PRESSING, History, Place, to_decide
 from sharebank.reservations.lifecycle import SamePerson
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.rules import Collision, InThePast
@@ -254,7 +254,21 @@ def test_silence_does_not_approve_what_two_people_must(app: Flask, book: Book) -
     assert loan(done.ref).status == "expired"
 
 
-def test_recall_where_the_rules_let_it_with_a_reason_and_ways_out(app: Flask, book: Book, actor: Who) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"borrowers": {"member_years": 1}},
+        # The loan that is taken from them was their only one.
+        {"quota": {"loans": 1, "effect": "refuse"}},
+    ],
+    ids=str,
+)
+def test_recall_where_the_rules_let_it_with_a_reason_and_ways_out(
+    app: Flask, book: Book, actor: Who, more: dict[str, Any]
+) -> None:
+    with transaction() as session:
+        session.execute(update(Organisation).values(member_since=NOW.date().replace(year=2000)))
     [done] = book(MEMBER, WHEN, {ROOM: 1})
     desk.change(actor(STAFF), done.ref, "approve")
     with pytest.raises(NoRecall):
@@ -262,7 +276,7 @@ def test_recall_where_the_rules_let_it_with_a_reason_and_ways_out(app: Flask, bo
     rules(recall={"days": 8})
     with pytest.raises(TooLateToRecall):
         desk.change(actor(MANAGER), done.ref, "recall", "Élections")
-    rules(recall={"days": 2})
+    rules(recall={"days": 2}, **more)
     with pytest.raises(NotAllowed):
         desk.change(actor(STAFF), done.ref, "recall", "Élections")
     desk.change(actor(MANAGER), done.ref, "recall", "Élections")
@@ -440,8 +454,8 @@ def test_requests_come_oldest_first_with_the_facts(book: Book, actor: Who, answe
     found = to_decide(db.session(), actor(STAFF), PARIS, NOW, 10)
     assert [one.loan.ref for one in found] == [old.ref, new.ref]
     assert [one.loan.ref for one in to_decide(db.session(), actor(STAFF), PARIS, NOW, 1)] == [old.ref]
-    last = found[0].loan
-    following = to_decide(db.session(), actor(STAFF), PARIS, NOW, 10, (last.created_at, last.id))
+    last = Place(NOW + PRESSING, False, NOW - timedelta(days=1), found[0].loan.id)
+    following = to_decide(db.session(), actor(STAFF), PARIS, NOW, 10, last)
     assert [one.loan.ref for one in following] == [new.ref]
     assert to_decide(db.session(), actor(MEMBER), PARIS, NOW, 10) == []
     assert len(to_decide(db.session(), actor(ADMIN), PARIS, NOW, 10)) == 3

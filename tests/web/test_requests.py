@@ -19,12 +19,13 @@ from sharebank.core.db import db, transaction
 from sharebank.notifications.models import Letter
 from sharebank.reservations import desk
 from sharebank.reservations.models import Reservation, Series
-from sharebank.reservations.waiting.waiting_models import DecisionLink, WaitingEntry
+from sharebank.reservations.waiting.waiting_models import DecisionLink
 from tests.counter import MEMBER, OTHER, PLATES, ROOM, SMALL, STAFF, Book, Who, book, loan, rules
 from tests.world import NOW, at
 
 __all__ = ["book"]  # the fixture
 MANAGER = "manager@example.org"
+HOUR = timedelta(hours=1)
 WHEN = at(28, "14:00", "18:00")
 FORM = {"day": "2026-11-28", "start": "14:00", "end": "18:00"}
 SignedIn = Callable[[str], FlaskClient]
@@ -85,7 +86,7 @@ def test_what_waits_for_me_with_the_facts_and_decided_from_there(book: Book, sig
     assert answer.status_code == 422
     browser.post(f"/reservations/{done.ref}/approve", data={"why": "Bienvenue"})
     assert loan(done.ref).status == "approved"
-    assert "Rien ne vous attend" in page(browser.get("/requests"))
+    assert "Aucune demande en attente" in page(browser.get("/requests"))
 
 
 def test_each_sees_the_requests_to_their_own_house(book: Book, signed_in: SignedIn) -> None:
@@ -108,8 +109,77 @@ def test_a_long_list_has_pages(book: Book, signed_in: SignedIn, monkeypatch: pyt
         address = unescape(following[1]) if following else None
     assert seen == refs
     assert browser.get("/requests?after=nonsense").status_code == 200
-    for page in ("/requests", "/reservations"):
-        assert browser.get(f"{page}?after=20261121T080000-99999999999999999999").status_code == 200
+    assert browser.get("/requests?after=20261124T080000-o20261121T080000-99999999999999999999").status_code == 200
+    assert browser.get("/reservations?after=20261121T080000-99999999999999999999").status_code == 200
+
+
+def test_what_presses_comes_before_all_else(book: Book, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NOW is Saturday the 21st, 9:00: three days on it is Tuesday the 24th, 9:00."""
+    monkeypatch.setattr("sharebank.reservations.deciding.requests_views.PAGE", 2)
+    slots = {"old": at(9, "10:00", "11:00", month=12), "new": at(8, "10:00", "11:00", month=12)}
+    slots |= {
+        "just not": at(24, "10:00", "11:00"),
+        "third": at(24, "08:00", "09:00"),
+        "second": at(23, "10:00", "11:00"),
+    }
+    refs = {name: book(MEMBER, slot, {ROOM: 1}, purpose=name)[0].ref for name, slot in slots.items()}
+    lapses = book(MEMBER, at(30, "10:00", "11:00", month=12), {ROOM: 1}, purpose="first")[0].ref
+    for age, (ref, values) in enumerate([(ref, {}) for ref in refs.values()] + [(lapses, {"lapses_at": NOW + HOUR})]):
+        with transaction() as session:
+            aged = {"created_at": NOW - timedelta(days=9 - age), **values}
+            session.execute(update(Reservation).where(Reservation.ref == ref).values(**aged))
+    browser, seen = signed_in(STAFF), []
+    address: str | None = "/requests"
+    while address:
+        text = browser.get(address).text
+        seen.append(re.findall(r"<h2>(.*?)</h2>|<h[23] id=\"request-.*?<a [^>]*>(.*?)</a>", text, re.DOTALL))
+        following = re.search(r'href="(/requests\?after=[^"]+)"', text)
+        address = unescape(following[1]) if following else None
+        clock.set_source(
+            lambda: NOW + timedelta(minutes=61)
+        )  # what has become pressing meanwhile is shown all the same
+    clock.set_source(None)
+    told = [[first or second for first, second in page] for page in seen]
+    assert told == [
+        ["Avant tout", "first", "second"],
+        ["Avant tout", "third", "Ensuite, les plus anciennes d’abord", "old"],
+        ["new", "just not"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("acts", "said"),
+    [
+        (["approve"], "La demande est validée."),
+        (["decline"], "La demande est refusée."),
+        (["cancel"], "C’est annulé."),
+        (["approve", "collect"], "La remise est notée."),
+        (["approve", "collect", "return"], "Le retour est noté."),
+    ],
+)
+def test_what_was_done_is_said_in_one_sentence(book: Book, signed_in: SignedIn, acts: list[str], said: str) -> None:
+    [done] = book(MEMBER, WHEN, {ROOM: 1})
+    for act in acts:
+        who = signed_in(MEMBER if act == "cancel" else STAFF)
+        answer = who.post(f"/reservations/{done.ref}/{act}", data={"why": "Parce que"}, follow_redirects=True)
+    assert said in page(answer)
+    assert "C’est fait" not in page(answer)
+
+
+def test_a_first_approval_says_that_a_second_is_needed(book: Book, signed_in: SignedIn) -> None:
+    rules(approval={"mode": "always", "second_above_hours": 1})
+    [done] = book(MEMBER, WHEN, {ROOM: 1})
+    answer = signed_in(STAFF).post(f"/reservations/{done.ref}/approve", data={"why": ""}, follow_redirects=True)
+    assert "Votre accord est noté" in page(answer)
+
+
+def test_a_word_to_the_borrower_is_not_called_optional_where_declining_needs_it(
+    book: Book, signed_in: SignedIn, client: FlaskClient
+) -> None:
+    [done] = book(MEMBER, WHEN, {ROOM: 1})
+    for text in (page(client.get(link_of())), page(signed_in(STAFF).get(f"/reservations/{done.ref}"))):
+        assert "Obligatoire pour refuser" in text
+        assert "(facultatif)" not in text
 
 
 def test_a_rule_not_kept_stands_beside_the_request(book: Book, signed_in: SignedIn) -> None:
@@ -163,7 +233,7 @@ def test_a_series_is_one_request_and_decided_as_one(book: Book, signed_in: Signe
     text = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", card)))
     for said in (
         "Chaque mardi, 14:00 – 16:00",
-        "5 dates, du mardi 1 décembre 2026 au mardi 5 janvier 2027",
+        "5 dates, du mardi 1er décembre 2026 au mardi 5 janvier 2027",
         "Grande salle",
         "Chorale du Vieux-Lavoir",
         "1 date n’en fait pas partie",
@@ -186,7 +256,7 @@ def test_a_series_is_declined_with_a_reason_only(signed_in: SignedIn) -> None:
     assert states_of_series(ref) == ["requested"] * 6
     assert browser.post(f"/series/{ref}/decline", data={"why": "Travaux"}).status_code == 303
     assert states_of_series(ref) == ["declined"] * 6
-    assert "Rien ne vous attend" in page(browser.get("/requests"))
+    assert "Aucune demande en attente" in page(browser.get("/requests"))
 
 
 def test_who_else_wants_one_of_its_dates_stands_beside_the_series(book: Book, signed_in: SignedIn) -> None:
@@ -282,7 +352,7 @@ def test_opening_the_link_changes_nothing_and_needs_no_sign_in(book: Book, clien
         answer = client.open(address, method=method, headers=headers)
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
     assert dump() == before
     text = page(client.get(address))
     for said in ("Concert", "Valider", "Refuser", "Vous répondez en tant que Manager Test"):
@@ -357,54 +427,12 @@ def test_the_link_wants_its_csrf_token(app: Flask, book: Book, client: FlaskClie
     assert client.post(address, data={"act": "approve"}).status_code == 400
     token = re.search(r'name="csrf_token" value="([^"]+)"', client.get(address).text)
     assert token
-    assert client.post(address, data={"act": "approve", "csrf_token": token[1]}).status_code == 303
+    # Over HTTPS the form must say where it comes from: the page lets a browser tell this site, and no other.
+    assert client.get(address).headers["Referrer-Policy"] == "same-origin"
+    safe = {"base_url": "https://localhost", "data": {"act": "approve", "csrf_token": token[1]}}
+    client.set_cookie("sharebank", client.get_cookie("sharebank").value, secure=True)  # type: ignore[union-attr]
+    assert client.post(address, headers={"Referer": f"https://localhost{address}"}, **safe).status_code == 303
     assert loan(done.ref).status == "approved"
-
-
-# -- the lines -----------------------------------------------------------------------------------------
-
-
-def test_stand_in_line_see_ones_place_and_leave(book: Book, signed_in: SignedIn) -> None:
-    book(STAFF, WHEN, {ROOM: 1})
-    browser = signed_in(OTHER)
-    address = f"/waiting/new?pick={ROOM}:1&day=2026-11-28&start=14:00&end=18:00&purpose=Tournoi"
-    assert 'value="Tournoi"' in browser.get(address).text
-    data = FORM | {"organisation": "ECHECS", "purpose": "Tournoi", "lines-0-code": ROOM, "lines-0-quantity": "1"}
-    answer = browser.post("/waiting/new", data=data, follow_redirects=True)
-    assert "Vous êtes en tête de la liste" in page(answer)
-    assert browser.post("/waiting/new", data=data).status_code == 409
-    entry = db.session().scalars(select(WaitingEntry.id)).one()
-    assert signed_in(MEMBER).post(f"/waiting/{entry}/leave").status_code == 404
-    assert "Vous n’attendez rien" in page(browser.post(f"/waiting/{entry}/leave", follow_redirects=True))
-
-
-def test_what_is_free_is_booked_instead(book: Book, signed_in: SignedIn) -> None:
-    data = FORM | {"organisation": "ECHECS", "purpose": "Tournoi", "lines-0-code": ROOM, "lines-0-quantity": "1"}
-    answer = signed_in(OTHER).post("/waiting/new", data=data)
-    assert answer.status_code == 409
-    assert "/reservations/new?pick=MCNG-R01:1" in unescape(answer.text).replace("%3A", ":")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"lines-0-quantity": "99999999999999999999"},
-        {"lines-0-quantity": "0"},
-        {"lines-0-code": "NO-SUCH"},
-        {"purpose": ""},
-        {"purpose": "x" * 301},
-        {"organisation": "CHORALE"},
-        {"headcount": "-1"},
-        {"day": "2026-02-30"},
-    ],
-)
-def test_a_bad_place_in_line_shows_the_form_again(change: dict[str, str], book: Book, signed_in: SignedIn) -> None:
-    book(STAFF, WHEN, {ROOM: 1})
-    data = FORM | {"organisation": "ECHECS", "purpose": "Tournoi", "lines-0-code": ROOM, "lines-0-quantity": "1"}
-    answer = signed_in(OTHER).post("/waiting/new", data=data | change)
-    assert answer.status_code == 422
-    assert "error-summary" in answer.text
-    assert db.session().scalars(select(WaitingEntry)).all() == []
 
 
 def test_the_menu_leads_there_for_those_who_decide(book: Book, signed_in: SignedIn) -> None:
@@ -416,7 +444,7 @@ def test_the_page_of_a_reservation_says_when_it_ends_by_itself(book: Book, signe
     [done] = book(MEMBER, WHEN, {ROOM: 1})
     with transaction() as session:
         session.execute(update(Reservation).values(lapses_at=NOW + timedelta(days=2)))
-    assert "Sans réponse, la demande s’éteint lundi 23 novembre 2026" in page(
+    assert "Sans réponse, la demande expire le lundi 23 novembre 2026" in page(
         signed_in(MEMBER).get(f"/reservations/{done.ref}")
     )
 

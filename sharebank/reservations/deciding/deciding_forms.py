@@ -1,13 +1,13 @@
-"""What people type to answer a request otherwise than by yes or no, and to stand on the waiting list."""
+"""What people type to answer a request otherwise than by yes or no."""
 
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
-from wtforms import FieldList, FormField, IntegerField, SelectField, StringField, TextAreaField
-from wtforms.validators import DataRequired, Length, NumberRange, Optional
+from wtforms import FieldList, FormField, StringField, TextAreaField
+from wtforms.validators import Length, Optional
 
 from sharebank.core.texts import lazy_gettext as _
-from sharebank.reservations.forms import LARGEST, MOST_LINES, LineForm, PeriodFields
+from sharebank.reservations.forms import MOST_LINES, LineForm, PeriodFields
 
 
 class InsteadForm(FlaskForm, PeriodFields):  # type: ignore[misc]
@@ -20,16 +20,3 @@ class InsteadForm(FlaskForm, PeriodFields):  # type: ignore[misc]
     def wants(self) -> dict[str, int]:
         """Code and quantity; 0 leaves a thing out."""
         return {line["code"]: line["quantity"] for line in self.lines.data}
-
-
-class WaitForm(FlaskForm, PeriodFields):  # type: ignore[misc]
-    """A place on the waiting list."""
-
-    organisation = SelectField(_("For"), [DataRequired()])
-    purpose = StringField(_("What for?"), [DataRequired(_("Say in a few words what it is for.")), Length(max=300)])
-    headcount = IntegerField(_("How many people?"), [Optional(), NumberRange(1, LARGEST)])
-    lines = FieldList(FormField(LineForm), max_entries=MOST_LINES)
-
-    def wants(self) -> dict[str, int]:
-        """Code and quantity of what is left after zeros are taken out."""
-        return {line["code"]: line["quantity"] for line in self.lines.data if line["quantity"]}

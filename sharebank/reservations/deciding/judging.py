@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from sharebank.accounts.actor import Role
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
 from sharebank.core.errors import N_, Refused
 from sharebank.core.period import Period, to_local, to_utc
 from sharebank.insurance import drivers as register
-from sharebank.insurance.service import body_of
 from sharebank.lending import approval
-from sharebank.reservations.asking import Details, history, look_up
+from sharebank.reservations.asking import Details, Known
+from sharebank.reservations.deciding.knowing import known_of, read_details
 from sharebank.reservations.gate import Weighed, lapse_of, lapses_of, quote_of, weigh
 from sharebank.reservations.models import Reservation
 
@@ -40,14 +38,9 @@ class TooLateToRecall(Refused):
 
 
 def weighed(
-    session: Session, loan: Any, things: Sequence[Thing], wants: Mapping[str, int], body: Role, tz: ZoneInfo
+    loan: Any, things: Sequence[Thing], wants: Mapping[str, int], known: Known, details: Details, tz: ZoneInfo
 ) -> list[Weighed]:
     """Each thing of a reservation against its rules, as on the day it was asked for."""
-    details = details_of(session, loan)
-    known = look_up(session, body, things, loan.starts_at, details, tz)
-    if known.loans:
-        # It is no history of its own.
-        known = replace(known, loans=history(session, loan.borrower_id, loan.starts_at, tz, but=[loan.id]))
     own = {thing.house_id: False for thing in things}
     period = Period(loan.starts_at, loan.ends_at)
     # Who stood in line asked on that day: nobody could have asked for what was not free.
@@ -56,24 +49,10 @@ def weighed(
     return weigh(things, wants, known, own, period, asked_at, tz, loan.purpose, details)
 
 
-def details_of(session: Session, loan: Any) -> Details:
-    """What was said when it was asked for, read back from what was kept."""
-    kept = loan.details
-    names = list(kept.get("named", ()))
-    if ids := set(kept.get("drivers", ())):
-        names += [one.name for one in register.known(session, loan.borrower_id) if one.id in ids]
-    collect_at, return_at = (
-        datetime.fromisoformat(kept[name]) if kept.get(name) else None for name in ("collect_at", "return_at")
-    )
-    return Details(
-        headcount=loan.headcount,
-        distance_km=kept.get("distance_km"),
-        drivers=tuple(names),
-        collect_at=collect_at,
-        return_at=return_at,
-        options=tuple(kept.get("options", ())),
-        letter=bool(kept.get("letter")),
-    )
+def details_of(session: Session, asked: Any) -> Details:
+    """What was said when a reservation, or a series, was asked for, read back from what was kept."""
+    ids = asked.details.get("drivers")
+    return read_details(asked, register.known(session, asked.borrower_id) if ids else ())
 
 
 def _things(session: Session, loan: Reservation) -> list[Thing]:
@@ -84,8 +63,8 @@ def _weighed(session: Session, loan: Reservation, tz: ZoneInfo) -> list[Weighed]
     things = _things(session, loan)
     wanted = {line.resource_id: line.quantity for line in loan.lines}
     wants = {thing.code: wanted[thing.id] for thing in things}
-    body = replace(body_of(loan.borrower), member_since=loan.borrower.member_since)
-    return weighed(session, loan, things, wants, body, tz)
+    known, details = known_of(session, [(loan, things)], tz)[loan.id]
+    return weighed(loan, things, wants, known, details, tz)
 
 
 def free_to_take(session: Session, loan: Reservation, tz: ZoneInfo) -> bool:

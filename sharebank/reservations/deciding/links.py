@@ -1,9 +1,9 @@
-"""The letter "to decide" and its link: for one reader, once, until the loan starts; opening it changes nothing."""
+"""Letters that ask to decide, each with a link for its reader, once, until the loan starts; opening changes nothing."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -52,29 +52,30 @@ def ask_to_decide(
     session: Session,
     reservation_id: int,
     key: str,
-    readers: Collection[Recipient],
+    readers: Iterable[Recipient],
     facts: Mapping[str, Any],
     now: datetime,
     template: str = "reservation_to_decide",
 ) -> int:
-    """Write to those who decide, each with a link of their own; how many letters.
+    """Write to those who decide, each with a link of their own, once for each `key`; how many letters are new.
 
     The secret stands in the letter until it leaves, and nowhere else: the row keeps its hash.
     """
-    tokens = {reader.email: secrets.token_urlsafe(32) for reader in readers}
-    rows = [
-        {
-            "token_hash": hash_token(tokens[reader.email]),
-            "reservation_id": reservation_id,
-            "user_id": reader.user_id,
-            "expires_at": datetime.fromisoformat(facts["starts_at"]),
-        }
-        for reader in readers
-        if reader.user_id is not None
-    ]
+    rows = []
+    for reader in readers:
+        token = secrets.token_urlsafe(32)
+        if post(session, key, template, [reader], {**facts, "secret": token}, now):
+            rows.append(
+                {
+                    "token_hash": hash_token(token),
+                    "reservation_id": reservation_id,
+                    "user_id": reader.user_id,
+                    "expires_at": datetime.fromisoformat(facts["starts_at"]),
+                }
+            )
     if rows:
         session.execute(_INSERT, rows)
-    return post(session, key, template, readers, facts, now, own={email: {"secret": t} for email, t in tokens.items()})
+    return len(rows)
 
 
 _INSERT = insert(DecisionLink.__table__)  # type: ignore[arg-type]

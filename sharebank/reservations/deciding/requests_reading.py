@@ -1,10 +1,10 @@
-"""What waits for a decision, oldest first, each with the facts one decides by."""
+"""What waits for a decision, what presses and then oldest first, each with the facts one decides by."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from operator import attrgetter
@@ -12,20 +12,21 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, case, exists, func, literal, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, selectinload
 
-from sharebank.accounts import directory
 from sharebank.accounts.actor import Actor
 from sharebank.accounts.models import User
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
-from sharebank.core.errors import Refused, Said
+from sharebank.core.errors import N_, Refused, Said
 from sharebank.core.period import Period
+from sharebank.insurance.covering import contracts
 from sharebank.insurance.rules import hindrances
-from sharebank.insurance.service import CERTIFICATE, certificate_days, lapses_within
+from sharebank.insurance.service import asking_for_certificate
 from sharebank.lending.papers import papers_asked
-from sharebank.reservations.deciding.judging import details_of, silence, weighed
-from sharebank.reservations.gate import Weighed
+from sharebank.reservations.deciding.judging import silence, weighed
+from sharebank.reservations.deciding.knowing import known_of
+from sharebank.reservations.gate import Weighed, unsaid
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from sharebank.reservations.reading import LoanRow, loans_of_ids
 from sharebank.reservations.series.series_reading import Waiting, waiting_series
@@ -34,6 +35,18 @@ from sharebank.reservations.waiting.waiting_models import WaitingEntry, WaitingL
 
 HISTORY = timedelta(days=3 * 365)
 """What was longer ago says little about who asks today."""
+PRESSING = timedelta(days=3)
+"""What lapses or begins before that is decided before all else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of requests ended, and until when what lapses or begins was pressing on the first of the pages."""
+
+    soon: datetime
+    pressing: bool
+    at: datetime
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +102,9 @@ _REQUESTED = _loan.status == literal("requested", literal_execute=True)
 
 
 def to_decide(
-    session: Session, actor: Actor, tz: ZoneInfo, now: datetime, limit: int, after: tuple[datetime, int] | None = None
+    session: Session, actor: Actor, tz: ZoneInfo, now: datetime, limit: int, after: Place | None = None
 ) -> list[Request]:
-    """A page of what waits for the actor's houses; `after` is when the last one of the page before was asked for.
+    """A page of what waits for the actor's houses: what presses, by its end, then the oldest first.
 
     A series is there once, where the first of its dates that wait would be.
     """
@@ -99,11 +112,17 @@ def to_decide(
     waits = and_(_REQUESTED, _loan.kind == "loan", ~_loan.offered, ours, _loan.starts_at > now)
     first = select(func.min(_loan.id)).where(waits, _loan.series_id.is_not(None)).group_by(_loan.series_id)
     query = select(_loan.id).where(waits, or_(_loan.series_id.is_(None), _loan.id.in_(first)))
+    end = case((_loan.lapses_at < _loan.starts_at, _loan.lapses_at), else_=_loan.starts_at)
+    presses = end <= (after.soon if after else now + PRESSING)
+    group, at = case((presses, 0), else_=1), case((presses, end), else_=_loan.created_at)
     if after:
-        at, last = after
-        query = query.where(or_(_loan.created_at > at, and_(_loan.created_at == at, _loan.id > last)))
-    ids = session.scalars(query.order_by(_loan.created_at, _loan.id).limit(limit)).all()
-    loans = sorted(loans_of_ids(session, ids), key=lambda loan: (loan.created_at, loan.id))
+        here = group == int(not after.pressing)
+        later = or_(at > after.at, and_(at == after.at, _loan.id > after.id))
+        query = query.where(or_(and_(here, later), group > int(not after.pressing)))
+    places = {
+        found: place for place, found in enumerate(session.scalars(query.order_by(group, at, _loan.id).limit(limit)))
+    }
+    loans = sorted(loans_of_ids(session, list(places)), key=lambda loan: places[loan.id])
     return facts_about(session, loans, tz, now, waiting_series(session, [loan.series_id for loan in loans], now))
 
 
@@ -124,11 +143,12 @@ def facts_about(
     """The same facts for some requests; `wholes` are the series that are decided on whole."""
     if not loans:
         return []
-    histories = _histories(session, {loan.borrower_id for loan in loans}, now)
-    rivals = _rivals(session, loans, wholes)
+    borrowers = {loan.borrower_id for loan in loans}
+    histories = _histories(session, borrowers, now)
     things = catalog.things_by_code(session, {line.resource for loan in loans for line in loan.lines})
-    certificates = certificate_days(session, {loan.borrower_id for loan in loans})
-    bodies = {code: directory.organisation(session, code) for code in {loan.borrower for loan in loans}}
+    rivals = _rivals(session, loans, wholes, things)
+    cover = contracts(session, {thing.id for thing in things.values()}, borrowers)
+    known = known_of(session, [(loan, [things[line.resource] for line in loan.lines]) for loan in loans], tz)
     once = {loan.approved_once_by_id for loan in loans if loan.approved_once_by_id}
     names = {user.id: user.name for user in session.scalars(select(User).where(User.id.in_(once)))} if once else {}
     found = []
@@ -136,25 +156,24 @@ def facts_about(
         period, whole = Period(loan.starts_at, loan.ends_at), wholes.get(loan.series_id)
         insured = Period(period.start, max(period.end, whole.periods[-1].end)) if whole else period
         own = [things[line.resource] for line in loan.lines]
-        body = bodies[loan.borrower]
-        assert body is not None
         wants = {line.resource: line.quantity for line in loan.lines}
-        weighed_ = weighed(session, loan, own, wants, body, tz)
-        asks = any(CERTIFICATE in thing.requires and thing.house_id != loan.borrower_id for thing in own)
+        weighed_ = weighed(loan, own, wants, *known[loan.id], tz)
+        lapses = cover.lapses(own, loan.borrower_id, insured, tz)
         found.append(
             Request(
                 loan,
                 period,
                 histories.get(loan.borrower_id, History()),
                 tuple(rivals[loan.id]),
-                asks,
-                certificates.get(loan.borrower_id),
+                bool(asking_for_certificate(own, loan.borrower_id)),
+                cover.certified_until(loan.borrower_id),
                 (
                     *(breach.said for one in weighed_ for breach in one.found),
-                    *_uninsured(session, loan, own, insured, tz),
+                    *_unpromised(own, loan),
+                    *(one.refusal for one in hindrances(lapses, loan.borrower_name)),
                 ),
                 _papers(weighed_),
-                tuple(details_of(session, loan).drivers),
+                known[loan.id][1].drivers,
                 whole.total_cents if whole else (loan.quote or {}).get("total_cents", 0),
                 min(loan.lapses_at or loan.starts_at, loan.starts_at),
                 silence(own),
@@ -166,17 +185,20 @@ def facts_about(
     return found
 
 
+def _unpromised(things: Sequence[Thing], loan: LoanRow) -> Iterator[Said]:
+    """Programs may ask without a word about promises: who decides is told that nobody gave them."""
+    for thing in things:
+        if promises := unsaid(thing, loan.details.get("accepts", ())):
+            said = N_("%(thing)s: not promised with this request: %(promises)s.")
+            yield Said(said, {"thing": thing.name, "promises": promises})
+
+
 def _papers(weighed_: Sequence[Weighed]) -> tuple[tuple[str, date | None], ...]:
     found: dict[str, date | None] = {}
     for one in weighed_:
         asked = papers_asked(one.thing.terms.get("documents"), one.asked)
         found |= {paper.kind: paper.valid_until for paper in one.asked.papers if paper.kind in asked}
     return tuple(found.items())
-
-
-def _uninsured(session: Session, loan: LoanRow, things: Sequence[Thing], period: Period, tz: ZoneInfo) -> list[Refused]:
-    lapses = lapses_within(session, things, loan.borrower_id, period, tz)
-    return [one.refusal for one in hindrances(lapses, loan.borrower_name)]
 
 
 def _histories(session: Session, borrowers: set[int], now: datetime) -> Mapping[int, History]:
@@ -208,16 +230,15 @@ def _histories(session: Session, borrowers: set[int], now: datetime) -> Mapping[
 
 
 def _rivals(
-    session: Session, loans: Sequence[LoanRow], wholes: Mapping[int | None, Waiting]
+    session: Session, loans: Sequence[LoanRow], wholes: Mapping[int | None, Waiting], known: Mapping[str, Thing]
 ) -> Mapping[int, list[Rival]]:
     """Other requests, and those who wait, that touch one of the same things at the same time; a series counts once."""
     line = ReservationLine.__table__.c
-    codes = {each.resource for loan in loans for each in loan.lines}
-    ids = {thing.code: thing.id for thing in catalog.things_by_code(session, codes).values()}
+    ids = [thing.id for thing in known.values()]
     asked = (
         select(_loan.id)
         .join_from(Reservation.__table__, ReservationLine.__table__, line.reservation_id == _loan.id)
-        .where(_REQUESTED, _loan.kind == "loan", line.resource_id.in_(ids.values()))
+        .where(_REQUESTED, _loan.kind == "loan", line.resource_id.in_(ids))
         .distinct()
     )
     others = [
@@ -233,7 +254,8 @@ def _rivals(
     waits = (
         select(WaitingEntry)
         .where(WaitingEntry.state == "waiting")
-        .where(WaitingEntry.id.in_(select(WaitingLine.entry_id).where(WaitingLine.resource_id.in_(ids.values()))))
+        .where(WaitingEntry.id.in_(select(WaitingLine.entry_id).where(WaitingLine.resource_id.in_(ids))))
+        .options(joinedload(WaitingEntry.borrower), selectinload(WaitingEntry.lines).joinedload(WaitingLine.resource))
         .order_by(WaitingEntry.created_at, WaitingEntry.id)
     )
     waiting = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import abort, flash, make_response, redirect, render_template, request, url_for
 
-from sharebank.accounts.permissions import may_loan, require
+from sharebank.accounts.permissions import may_anywhere, may_loan, require
 from sharebank.accounts.web import me
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
@@ -20,38 +20,55 @@ from sharebank.reservations.blueprint import Page, bp
 from sharebank.reservations.deciding import decisions, links
 from sharebank.reservations.deciding.deciding_forms import InsteadForm
 from sharebank.reservations.deciding.decisions import Slot
-from sharebank.reservations.deciding.requests_reading import facts_about, offers_to, to_decide
+from sharebank.reservations.deciding.requests_reading import (
+    PRESSING,
+    Place,
+    Request,
+    facts_about,
+    offers_to,
+    to_decide,
+)
 from sharebank.reservations.forms import DecideForm
 from sharebank.reservations.reading import LoanRow, loan_of_ref, loans_of_ids
 from sharebank.reservations.states import LIFECYCLE, WaitsForBorrower, WrongState, fits
 from sharebank.reservations.views import may_override
 
 PAGE = 20
+INSTANT = "%Y%m%dT%H%M%S"
 
 
 @bp.get("/requests")
 def requests() -> Page:
-    """What waits for me: requests to my houses, oldest first; and what is offered to me."""
-    session, actor, now = db.session(), me(), clock.now()
-    decides = actor.admin or bool(actor.staff_ids)
-    found = to_decide(session, actor, web.tz(), now, PAGE + 1, _place()) if decides else []
-    last = found[PAGE - 1].loan if len(found) > PAGE else None
+    """What waits for me: requests to my houses, what presses and then oldest first; and what is offered to me."""
+    session, actor, now, place = db.session(), me(), clock.now(), _place()
+    decides = may_anywhere(actor, "see_desks")
+    found = to_decide(session, actor, web.tz(), now, PAGE + 1, place) if decides else []
+    soon = place.soon if place else now + PRESSING
     return render_template(
         "reservations/requests.html",
         requests=found[:PAGE],
         more=len(found) > PAGE,
+        soon=soon,
         offers=offers_to(session, actor, now),
-        following=f"{last.created_at:%Y%m%dT%H%M%S}-{last.id}" if last else None,
+        following=_after(found[PAGE - 1], soon) if len(found) > PAGE else None,
         form=DecideForm(formdata=None),
         say=web.say,
     )
 
 
-def _place() -> tuple[datetime, int] | None:
+def _after(last: Request, soon: datetime) -> str:
+    """How an address names the end of a page."""
+    presses = last.ends_at <= soon
+    at = last.ends_at if presses else last.loan.created_at
+    return f"{soon:{INSTANT}}-{'p' if presses else 'o'}{at:{INSTANT}}-{last.loan.id}"
+
+
+def _place() -> Place | None:
     """Where the page before ended; a place that cannot be read is no place."""
-    at, _dash, last = request.args.get("after", "").partition("-")
     try:
-        return datetime.strptime(at, "%Y%m%dT%H%M%S").replace(tzinfo=UTC), int(last[:9])
+        soon, at, last = request.args.get("after", "").split("-")
+        until, ended = (datetime.strptime(text, INSTANT).replace(tzinfo=UTC) for text in (soon, at[1:]))
+        return Place(until, at.startswith("p"), ended, int(last[:9]))
     except ValueError:
         return None
 
@@ -172,5 +189,4 @@ def _link_page(link: links.Link, form: DecideForm, status: int, refused: Refused
         status if allowed else 403,
     )
     page.headers["Cache-Control"] = "no-store"
-    page.headers["Referrer-Policy"] = "no-referrer"
     return page
