@@ -81,7 +81,8 @@ check: install-dev
 	$(bin)/lint-imports --no-cache --no-logo
 	$(bin)/djlint --quiet --check templates
 	$(bin)/djlint --quiet --lint templates
-	@if [ -f tests/check_translations.py ]; then set -x; $(bin)/python -m tests.check_translations; fi
+	$(bin)/python -m tests.check_templates
+	$(bin)/python -m tests.check_translations
 
 format: install-dev
 	$(bin)/ruff check --fix --quiet . || true

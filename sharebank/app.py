@@ -16,7 +16,7 @@ from flask import Flask, Request, Response, abort, current_app, redirect, render
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_babel import Babel
 from flask_login import LoginManager, current_user
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy import select
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as Answer
@@ -26,6 +26,7 @@ from sharebank.accounts.actor import Actor
 from sharebank.accounts.bodies_views import bp as accounts
 from sharebank.accounts.letters_views import bp as letters
 from sharebank.accounts.letters_views import stop as stop_letters
+from sharebank.accounts.permissions import may_anywhere
 from sharebank.accounts.web import actor_or_none, load_visitor
 from sharebank.agreements.issuing import after_change as agreements_follow
 from sharebank.agreements.pages import bp as agreements
@@ -41,8 +42,7 @@ from sharebank.core.models import Fact
 from sharebank.core.period import zone
 from sharebank.exchange import prices_of_file
 from sharebank.insurance.paper_views import bp as insurance
-from sharebank.orders.outgoing import dispatch
-from sharebank.orders.outgoing.sending import letter_ended
+from sharebank.orders.outgoing import calling_off, dispatch, sending
 from sharebank.orders.pages import bp as orders
 from sharebank.reservations import costs, hooks
 from sharebank.reservations.calendars import calendar_letters
@@ -135,7 +135,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.exempt(api)  # programs carry a token and no cookie
     csrf.exempt(stop_letters)  # so do mail programs: the token of RFC 8058 is in the address
     app.extensions["letter_attachments"] = {"calendar": calendar_letters.attachment, **dispatch.ATTACHMENTS}
-    app.extensions["letter_ended"] = {"order_to_supplier": letter_ended}
+    app.extensions["letter_ended"] = {
+        "order_to_supplier": sending.letter_ended,
+        "order_called_off": calling_off.letter_ended,
+    }
     app.extensions["price_list_reader"] = prices_of_file
     app.extensions["watches"] = {"letters": letters_trouble}
     app.before_request(_gate)
@@ -165,6 +168,8 @@ def _gate() -> Answer | None:
     view = app_view()
     if view is None or request.endpoint == "static" or getattr(view, "public", False) or current_user.is_authenticated:
         return None
+    if request.method == "POST":
+        abort(401)  # a redirect would drop what was typed without a word
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("accounts.sign_in", next=wanted))
 
@@ -211,7 +216,10 @@ _PLACES = (
     (
         "reservations.handovers",
         N_("Counter"),
-        tuple(f"reservations.{page}" for page in ("handover", "hand_over", "keep_in", "add_charge", "correct_charge")),
+        tuple(
+            f"reservations.{page}"
+            for page in ("handover", "hand_over", "keep_in", "write_off", "add_charge", "correct_charge")
+        ),
     ),
     ("orders.index", N_("Group orders"), ("orders.",)),
     ("agreements.index", N_("Agreements"), ("agreements.",)),
@@ -226,9 +234,10 @@ _PLACES = (
 
 # Places that not everybody has something to do at.
 _ONLY: dict[str, Callable[[Actor], bool]] = {
-    "reservations.requests": lambda actor: actor.admin or bool(actor.staff_ids),
-    "reservations.handovers": lambda actor: actor.admin or bool(actor.staff_ids),
-    "insurance.index": lambda actor: actor.admin or bool(actor.staff_ids),
+    **dict.fromkeys(
+        ("reservations.requests", "reservations.handovers", "insurance.index"),
+        lambda actor: may_anywhere(actor, "see_desks"),
+    ),
     "accounts.people": lambda actor: bool(actor.manager_ids),
 }
 
@@ -266,8 +275,11 @@ def _finish(response: Response) -> Response:
     return response
 
 
-def _page(status: int, text: str = "", title: str = "") -> tuple[str, int]:
-    return render_template("errors/error.html", code=status, title=title, text=text), status
+def _page(status: int, text: str = "") -> tuple[str, int]:
+    lost = (
+        {"back": web.page_of_form(), "typed": web.typed()} if request.method == "POST" and status in (400, 401) else {}
+    )
+    return render_template("errors/error.html", code=status, text=text, **lost), status
 
 
 def _refused(refused: Refused) -> Any:
@@ -283,6 +295,10 @@ def _http_error(error: HTTPException) -> Any:
         return error.get_response()  # under a name that is not ours no link can be built, so no page of ours
     if request.path.startswith("/api/"):
         return of_http_error(error)
+    # Who is signed out has lost the token with the session: that is why, and what to do is to sign in.
+    signed_out = isinstance(error, CSRFError) and not current_user.is_authenticated
+    if signed_out and not getattr(app_view(), "public", False):
+        return _page(401)
     return _page(error.code or 500)
 
 

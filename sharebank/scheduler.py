@@ -25,7 +25,7 @@ from sharebank.core import backup, clock
 from sharebank.core.db import db, transaction
 from sharebank.insurance import reminders as deadlines
 from sharebank.notifications import delivery, digest, runs
-from sharebank.orders.lifecycle import look_after_orders
+from sharebank.orders.ticking import look_after_orders
 from sharebank.reservations import reminders
 from sharebank.reservations.deciding import links
 from sharebank.reservations.handover import handover_reminders

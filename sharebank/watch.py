@@ -64,8 +64,8 @@ def timetable() -> str:
     if not me().manager_ids:
         raise NotFound
     session, now = db.session(), clock.now()
-    latest, stuck = runs.latest(session), outbox.stuck(session, now)
-    jobs = [_line(job, latest.get(job.name), now) for job in TIMETABLE]
+    latest, since, stuck = runs.latest(session), runs.first_tick(session), outbox.stuck(session, now)
+    jobs = [_line(job, latest.get(job.name), since, now) for job in TIMETABLE]
     return render_template(
         "notifications/timetable.html",
         jobs=jobs,
@@ -75,14 +75,15 @@ def timetable() -> str:
     )
 
 
-def _line(job: Job, run: JobRun | None, now: datetime) -> Line:
+def _line(job: Job, run: JobRun | None, since: datetime | None, now: datetime) -> Line:
     last = run.started_at if run else None
     trouble = ""
     if run is not None and run.error:
         trouble = _("Failed")
     elif last is not None and last < now - job.every - LATE:
         trouble = _("Late")
-    elif last is None:
+    elif last is None and (since is None or job.next_after(since) < now - LATE):
+        # A new installation's night jobs wait for their first night; where nothing ever ran, nobody looks after them.
         trouble = _("Never done")
     return Line(job_words(job.name), last, job.next_after(now), trouble)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
 from sharebank.accounts.actor import Actor
+from sharebank.accounts.models import Organisation
 from sharebank.catalog import service as catalog
 from sharebank.catalog.models import RuleSet
 from sharebank.core.db import db, transaction
 from sharebank.core.period import Period
+from sharebank.insurance.models import Driver
 from sharebank.lending.terms import write_terms
 from sharebank.notifications.models import Letter
 from sharebank.reservations import availability, desk
@@ -48,6 +51,25 @@ def rules(**values: Any) -> None:
     kept = {kind: settings for kind, settings in (world.TERMS | values).items() if settings is not None}
     with transaction() as session:
         session.execute(update(RuleSet).values(**columns, terms=write_terms(kept)))
+
+
+PRICES = {
+    "grid": [
+        {"audience": ["houses"], "unit": "day", "cents": 0},
+        {"audience": ["associations"], "unit": "day", "cents": 2000},
+    ],
+    "options": [{"name": "Vidéoprojecteur", "cents": 500}],
+    "dearer_percent": 150,
+}
+
+
+def register(name: str, since: date, licence: str = "B", code: str = "CHORALE") -> None:
+    """Somebody's licence was seen."""
+    with transaction() as session:
+        holder = session.query(Organisation.id).filter_by(code=code).scalar()
+        line = Driver(organisation_id=holder, name=name, licence_class=licence, licence_since=since)
+        line.seen_on = date(2026, 3, 3)
+        session.add(line)
 
 
 def stored() -> dict[str, int]:

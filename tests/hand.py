@@ -139,7 +139,8 @@ def hand(request: pytest.FixtureRequest) -> Iterator[Hand]:
     url = request.getfixturevalue("postgres_url" if request.param == "postgresql" else "sqlite_url")
     settings = engine_options(url)["connect_args"]
     if "options" in settings:
-        settings["options"] += " -c default_transaction_read_only=off"  # a console writes as it likes
+        # A console writes as it likes, several statements in a transaction.
+        settings |= {"options": f"{settings['options']} -c default_transaction_read_only=off", "autocommit": False}
     engine = create_engine(url, connect_args=settings)
     tune(engine)
     pragmas = [*PRAGMAS.get(request.param, ()), "synchronous=OFF"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -133,6 +133,12 @@ def borrowable_for(session: Session, actor: Actor) -> list[Role]:
 def organisations(session: Session) -> list[Role]:
     """Every organisation seen from outside: houses first, then by name."""
     return [_outsider(row) for row in session.execute(_ORGANISATION)]
+
+
+def organisations_of(session: Session, ids: Collection[int]) -> dict[int, Role]:
+    """Some organisations seen from outside, by id."""
+    query = _ORGANISATION.where(Organisation.id.in_(ids))
+    return {row.id: _outsider(row) for row in session.execute(query)}
 
 
 @dataclass(frozen=True, slots=True)

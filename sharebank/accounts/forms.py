@@ -10,7 +10,7 @@ from wtforms import EmailField, PasswordField, RadioField, SelectField, StringFi
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # younger than the published types
 from wtforms.validators import DataRequired, Email, InputRequired, Length, Optional, Regexp, ValidationError
 
-from sharebank.accounts.rules import PASSWORD_MAX, PASSWORD_MIN
+from sharebank.accounts.rules import PASSWORD_MAX, PASSWORD_MIN, PHONE
 from sharebank.core.errors import N_, Refused
 from sharebank.core.texts import lazy_gettext as _
 from sharebank.core.web import say
@@ -119,7 +119,7 @@ class DetailsForm(FlaskForm):  # type: ignore[misc]
         validators=[
             Optional(),
             Length(max=30),
-            Regexp(r"^[0-9+(). -]+$", message=_("Only digits, spaces, dots and a leading +.")),
+            Regexp(rf"^{PHONE}$", message=_("Only digits, spaces, dots and a leading +.")),
         ],
         render_kw={"autocomplete": "tel"},
     )
@@ -149,7 +149,9 @@ class NewcomerForm(FlaskForm):  # type: ignore[misc]
     first_name = _text(_("First name"), 100)
     last_name = _text(_("Last name"), 100)
     email = _email(_("E-mail address"), Email(message=_("Write an address such as name@example.org.")), _ascii)
-    organisation = SelectField(_("Organisation"), choices=[])
+    organisation = SelectField(
+        _("Organisation"), choices=[], validators=[InputRequired(_("Choose the organisation they belong to."))]
+    )
     role = SelectField(_("Role"), choices=[])
     locale = SelectField(_("Language of their letters"), choices=options(LANGUAGES))
 

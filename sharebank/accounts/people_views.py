@@ -7,9 +7,10 @@ from typing import Any
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from sharebank.accounts import directory
 from sharebank.accounts import people as desk
 from sharebank.accounts.forms import ROLE_HELP, ROLE_WORDS, NewcomerForm, RoleForm, attach, options
-from sharebank.accounts.permissions import may_seat
+from sharebank.accounts.permissions import may_body, may_rules, may_seat
 from sharebank.accounts.views import bp
 from sharebank.accounts.web import me
 from sharebank.core import clock
@@ -34,10 +35,14 @@ def people() -> str:
     page = min(max(request.args.get("page", 1, type=int), 1), MOST_PAGES)
     found = desk.seats(session, actor, words, chosen, page)
     more = len(found) > desk.PAGE
+    bodies = desk.bodies(session, actor)
+    body = directory.organisation(session, bodies[0].code if len(bodies) == 1 else chosen)
     return render_template(
         "accounts/people.html",
         seats=found[: desk.PAGE],
-        bodies=desk.bodies(session, actor),
+        bodies=bodies,
+        signed_for=body.organisation if body and may_body(actor, "edit_papers", body) else None,
+        may_see_rules=may_rules(actor, "see_rules_desk"),
         words=words,
         chosen=chosen,
         next_url=url_for("accounts.people", q=words, organisation=chosen, page=page + 1) if more else None,
@@ -49,7 +54,9 @@ def new_person() -> Any:
     """Somebody new, or somebody known in one more organisation."""
     bodies = desk.bodies(db.session(), me())
     form = NewcomerForm(organisation=request.args.get("organisation", ""))
-    form.organisation.choices = options({body.code: body.name for body in bodies})
+    # Where there are several, none is proposed: the first of them would be the wrong one too easily.
+    blank = {"": _("Choose…")} if len(bodies) > 1 else {}
+    form.organisation.choices = options(blank | {body.code: body.name for body in bodies})
     form.role.choices = _roles()
     if not form.validate_on_submit():
         return _new_page(form, 422 if form.is_submitted() else 200)

@@ -159,11 +159,29 @@ ORDER: dict[str, Callable[[Actor, Order], bool]] = {
 }
 
 
+def _staff_anywhere(actor: Actor) -> bool:
+    return actor.admin or bool(actor.staff_ids)
+
+
+# What no single house is asked for.
+ANYWHERE: dict[str, Callable[[Actor], bool]] = {
+    # The lists staff work from (requests, hand-overs, deadlines), each showing what their houses have to do.
+    "see_desks": _staff_anywhere,
+    # One text of each kind for all houses.
+    "edit_agreement_templates": lambda actor: actor.admin or _manages_a_house(actor, frozenset()),
+}
+
+
 # Suppliers are the cooperation's: whoever runs orders anywhere looks after them.
 SUPPLIERS: dict[str, Callable[[Actor], bool]] = {
-    "see": lambda actor: actor.admin or bool(actor.staff_ids),
-    "edit": lambda actor: actor.admin or bool(actor.staff_ids),
+    "see": _staff_anywhere,
+    "edit": _staff_anywhere,
 }
+
+
+def may_anywhere(actor: Actor, act: str) -> bool:
+    """May the actor do this, whatever the house?"""
+    return ANYWHERE[act](actor)
 
 
 def may_suppliers(actor: Actor, act: str) -> bool:

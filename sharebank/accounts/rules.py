@@ -35,6 +35,10 @@ class TooManyAttempts(Refused):
     sentence = N_("Too many attempts with this address. Try again in %(minutes)s min.")
 
 
+PHONE = r"[0-9+(). -]+"
+"""What a phone number is made of, all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """At most `most` of something for one account in `window`; `name` keeps the counts apart."""

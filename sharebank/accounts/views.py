@@ -33,6 +33,7 @@ from sharebank.accounts.forms import (
     SignInForm,
     attach,
 )
+from sharebank.accounts.permissions import may_anywhere
 from sharebank.accounts.rules import check_password
 from sharebank.accounts.web import Visitor, actor_or_none, me
 from sharebank.core import clock
@@ -43,6 +44,8 @@ from sharebank.core.web import public, safe_next
 
 bp = Blueprint("accounts", __name__)
 YEAR_SECONDS = 365 * 24 * 3600
+
+bp.add_app_template_global(may_anywhere)
 
 
 @bp.app_template_global()

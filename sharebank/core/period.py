@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -117,12 +116,3 @@ def wall_length(period: Period, tz: ZoneInfo) -> timedelta:
 def first_instant(day: date, tz: ZoneInfo) -> datetime:
     """The instant a local day begins."""
     return datetime.combine(day, time(), tz).astimezone(UTC)
-
-
-def days_of(period: Period, tz: ZoneInfo) -> Iterator[date]:
-    """The local days a period touches."""
-    day = to_local(period.start, tz).date()
-    last = to_local(period.end - timedelta(seconds=1), tz).date()
-    while day <= last:
-        yield day
-        day += timedelta(days=1)

@@ -6,6 +6,7 @@ anew which request this is: a sixth of a planning's time. What has been found is
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -52,6 +53,20 @@ def ngettext(one: str, many: str, number: int, /, **facts: Any) -> str:
 def lazy_gettext(msgid: str, /, **facts: Any) -> LazyString:
     """A text that finds its language when it is shown."""
     return LazyString(gettext, msgid, **facts)
+
+
+_QUOTES = re.compile("(?<=«) | (?=»)")
+
+
+def in_one_piece(words: str) -> str:
+    """What somebody typed, its French quotation marks never alone at the end or the beginning of a line."""
+    return _QUOTES.sub("\u202f", words)
+
+
+def name_words(stored: str) -> str:
+    """The name of a rule set, `salle_standard`, as people read it: Salle standard."""
+    words = stored.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 @pass_eval_context

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_time
 from babel.numbers import format_currency, format_decimal
 from flask import current_app, has_request_context, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from sharebank.core import clock
+from sharebank.core.days import written
 from sharebank.core.errors import N_, Cents, Count, Refused, Said, Word
 from sharebank.core.period import Period, to_local, zone
-from sharebank.core.texts import gettext, language, ngettext
+from sharebank.core.texts import gettext, in_one_piece, language, name_words, ngettext
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -56,39 +57,36 @@ def _address(_root: str, endpoint: str, **values: Any) -> str:
 # What was written once is kept: a page of a planning or of an order writes the same hours, numbers and sums again.
 
 
-@lru_cache(maxsize=4096)
-def _written(day: date, shape: str, locale: str) -> str:
-    """A day in a shape: a pattern, `long`, or with `~` a skeleton; kept, for a week's planning writes nine."""
-    if shape.startswith("~"):
-        return str(format_skeleton(shape[1:], datetime(day.year, day.month, day.day), locale=locale))  # noqa: DTZ001
-    return str(format_date(day, shape, locale=locale))
-
-
 def day_words(value: date | datetime) -> str:
     """`samedi 28 novembre 2026`."""
     day = to_local(value, tz()).date() if isinstance(value, datetime) else value
-    return _written(day, "EEEE d MMMM y", locale_code())
+    return written(day, "EEEE d MMMM y", locale_code())
 
 
 def day_short(value: date | datetime) -> str:
     """`sam. 28 nov.`; with the year when it is another than the present one."""
     day = to_local(value, tz()).date() if isinstance(value, datetime) else value
-    return _written(day, "~MMMEd" if day.year == to_local(clock.now(), tz()).year else "~yMMMEd", locale_code())
-
-
-def day_month(day: date) -> str:
-    """`30 novembre`."""
-    return _written(day, "~MMMMd", locale_code())
+    return written(day, "~MMMEd" if day.year == to_local(clock.now(), tz()).year else "~yMMMEd", locale_code())
 
 
 def day_month_year(day: date) -> str:
     """`6 décembre 2026`."""
-    return _written(day, "long", locale_code())
+    return written(day, "long", locale_code())
+
+
+def week_words(first: date) -> str:
+    """`Semaine du 23 au 29 novembre 2026`; in French what both days share is said once."""
+    last, locale = first + timedelta(days=6), locale_code()
+    shared = locale == "fr" and (first.year, first.month) == (last.year, last.month)
+    begins = "d" if shared else "~MMMMd" if first.year == last.year else "long"
+    return str(
+        gettext("Week of %(first)s to %(last)s", first=written(first, begins, locale), last=day_month_year(last))
+    )
 
 
 def month_words(day: date) -> str:
     """`novembre 2026`."""
-    return _written(day.replace(day=1), "~yMMMM", locale_code())
+    return written(day.replace(day=1), "~yMMMM", locale_code())
 
 
 @lru_cache(maxsize=4096)
@@ -216,14 +214,15 @@ def _fact(value: Any) -> Any:
             return number_words(value)
         case Word():
             return str(gettext(value))
-        case str() if value in _STATES:
-            return state_word(value)
+        case str():
+            return state_word(value) if value in _STATES else in_one_piece(value)
     return value
 
 
 def say(refused: Refused | Said) -> str:
     """The refusal, or any sentence with facts, in the reader's language."""
-    return str(gettext(refused.sentence)) % {name: _fact(value) for name, value in refused.facts.items()}
+    said = {name: name_words(value) if name == "rules" else _fact(value) for name, value in refused.facts.items()}
+    return str(gettext(refused.sentence)) % said
 
 
 def safe_next(target: str | None, fallback: str) -> str:
@@ -240,6 +239,27 @@ def safe_next(target: str | None, fallback: str) -> str:
     except HTTPException:
         return fallback
     return target
+
+
+def page_of_form() -> str:
+    """The page the form of this request stood on, of this site's own; empty when there is none to go back to."""
+    here = (request.referrer or "").removeprefix(request.host_url) if _from_here() else None
+    return safe_next(None if here is None else f"/{here}", safe_next(request.path, ""))
+
+
+def _from_here() -> bool:
+    return (request.referrer or "").startswith(request.host_url)
+
+
+def typed() -> list[str]:
+    """The sentences of this request's form, to be copied; no password, and nothing another site has us show."""
+    if not _from_here():
+        return []
+    words = [value for name, values in request.form.lists() if name not in _UNSPOKEN for value in values]
+    return [value for value in words if " " in value.strip() and value.strip()[0] not in "{["]
+
+
+_UNSPOKEN = frozenset(("csrf_token", "next", "seen", "password", "present"))
 
 
 def absolute(endpoint: str, **values: Any) -> str:

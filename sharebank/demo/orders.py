@@ -26,7 +26,6 @@ from sharebank.orders.incoming import invoicing, receiving
 from sharebank.orders.incoming.receiving import Count
 from sharebank.orders.models import GroupOrder, Pledge, PledgeChange
 from sharebank.orders.outgoing import sending
-from sharebank.orders.reading import terms_of
 from sharebank.orders.rules.accounts import SUPPLIER
 from sharebank.orders.rules.invoices import Invoice, InvoiceLine, vat_of
 from sharebank.orders.settlement import payments, settling
@@ -157,10 +156,9 @@ def _counts(order: GroupOrder) -> dict[str, Count] | None:
 
 def _invoice(order: GroupOrder, at: datetime) -> Invoice:
     """The supplier's, which agrees with what came."""
-    lines, delivery = invoicing.expected(order), terms_of(order).delivery
+    lines, fee = invoicing.expected(order), invoicing.fee_cents(order)
     goods = sum(line.goods_cents for line in lines)
-    fee = delivery.cents(goods, sum(line.units for line in lines))
-    vat = vat_of([*((line.vat, line.goods_cents) for line in lines), (delivery.vat, fee)])
+    vat = vat_of([*((line.vat, line.goods_cents) for line in lines), (invoicing.delivery_vat(order), fee)])
     asked = {line.sku: InvoiceLine(line.units, line.price, line.goods_cents) for line in lines if line.units}
     return Invoice(f"F{at:%y}-{1000 + order.id}", at.date(), asked, fee, vat, goods + fee + sum(vat.values()))
 

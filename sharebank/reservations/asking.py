@@ -70,6 +70,8 @@ class Known:
     """What they have shown; empty where no rule asks for a document."""
 
 
+COUNTED = ("requested", "approved", "collected", "returned")
+"""States of a loan that counts among those of its year."""
 _loan, _line = Reservation.__table__.c, ReservationLine.__table__.c
 _HISTORY = (
     select(RuleSet.name, func.count(distinct(_loan.id)))
@@ -81,7 +83,7 @@ _HISTORY = (
         _loan.starts_at >= bindparam("since"),
         _loan.starts_at < bindparam("until"),
         _loan.kind == "loan",
-        _loan.status.in_(("requested", "approved", "collected", "returned")),
+        _loan.status.in_(COUNTED),
     )
     .group_by(RuleSet.name)
 )
@@ -104,14 +106,11 @@ def look_up(
     return Known(body, loans, known, papers)
 
 
-def history(
-    session: Session, body_id: int, start: datetime, tz: ZoneInfo, *, but: Collection[int] = ()
-) -> dict[str, int]:
-    """How many loans a borrower has in the calendar year of an instant, by rule set; `but` leaves out reservations."""
+def history(session: Session, body_id: int, start: datetime, tz: ZoneInfo) -> dict[str, int]:
+    """How many loans a borrower has in the calendar year of an instant, by rule set."""
     year = to_local(start, tz).date().replace(month=1, day=1)
     bounds = {"since": first_instant(year, tz), "until": first_instant(year.replace(year=year.year + 1), tz)}
-    query = _HISTORY.where(_loan.id.not_in(list(but))) if but else _HISTORY
-    rows = session.connection().execute(query, {"borrower": body_id, **bounds})
+    rows = session.connection().execute(_HISTORY, {"borrower": body_id, **bounds})
     return {row[0]: row[1] for row in rows}
 
 

@@ -160,10 +160,10 @@ def ways_out(
     permits = permits or _anything
     thing = catalog.things_by_code(session, [conflict.resource])[conflict.resource]
     wanted = conflict.wanted
-    found = [_way(thing, period, conflict.free, conflict.free, "less")] if conflict.free else []
-    if wanted <= thing.quantity:
+    found = [_way(thing, thing, period, conflict.free, conflict.free, "less")] if conflict.free else []
+    if thing.in_service and wanted <= thing.quantity:
         found += [
-            _way(thing, slot, wanted, wanted, "slot")
+            _way(thing, thing, slot, wanted, wanted, "slot")
             for slot in _slots(session, thing, wanted, period, now, tz, permits)
         ]
     same_kind = Wish(kind=thing.kind, category=thing.category, in_service_only=True)
@@ -177,7 +177,9 @@ def ways_out(
         for other in others
         if free[other.id] >= wanted and other.code not in lapsing and permits(other, period, wanted)
     )
-    return found + [_way(other, period, wanted, free[other.id], "elsewhere") for other in islice(elsewhere, NEAREST)]
+    return found + [
+        _way(thing, other, period, wanted, free[other.id], "elsewhere") for other in islice(elsewhere, NEAREST)
+    ]
 
 
 def _anything(_thing: Thing, _period: Period, _wanted: int) -> bool:
@@ -216,5 +218,5 @@ def same_hour_starts(period: Period, tz: ZoneInfo) -> Iterator[datetime]:
             yield to_utc(wall + timedelta(days=days), tz)
 
 
-def _way(thing: Thing, period: Period, quantity: int, free: int, kind: str) -> WayOut:
-    return WayOut(thing.code, thing.name, thing.house, period, quantity, free, kind)
+def _way(asked: Thing, thing: Thing, period: Period, quantity: int, free: int, kind: str) -> WayOut:
+    return WayOut(thing.code, thing.name, thing.house, period, quantity, free, kind, asked.code)

@@ -156,12 +156,14 @@ def permits(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInf
     )
 
 
-def around(session: Session, actor: Actor, barred: str, ask: Ask, now: datetime, tz: ZoneInfo) -> tuple[WayOut, ...]:
+def around(
+    session: Session, barred: str, ask: Ask, now: datetime, tz: ZoneInfo, allowed: Permits | None
+) -> tuple[WayOut, ...]:
     """What could be had instead of a thing that its rules or its insurance bar: another time, or the like elsewhere."""
     thing = catalog.things_by_code(session, [barred])[barred]
     wanted = ask.wants[thing.code]
     conflict = Conflict(thing.code, thing.name, wanted, thing.quantity, 0, hold_of(thing, ask.period))
-    return tuple(ways_out(session, conflict, ask.period, now, tz, permits(session, actor, ask, now, tz)))
+    return tuple(ways_out(session, conflict, ask.period, now, tz, allowed))
 
 
 def between_check_and_insert() -> None:
@@ -253,7 +255,7 @@ def _store(
 def _write_letters(
     session: Session, actor: Actor, ask: Ask, borrower: Role, done: Booked, reservation_id: int, now: datetime
 ) -> None:
-    """The owner's managers read of a request, whoever booked reads the confirmation."""
+    """Whoever booked reads the confirmation; the owner's managers of a request, or that the rules let others book."""
     facts = {
         "ref": done.ref,
         "purpose": ask.purpose,
@@ -271,3 +273,7 @@ def _write_letters(
     if done.status == "requested":
         managers = directory.managers(session, done.lender_id)
         ask_to_decide(session, reservation_id, f"reservation:{done.ref}:to_decide", managers, facts, now)
+    elif done.lender_id not in actor.staff_ids:
+        # Its key stands apart: what becomes of the loan takes back the letters about it, this one only when it is off.
+        managers = directory.managers(session, done.lender_id)
+        post(session, f"booked:{done.ref}:", "reservation_booked", managers, facts, now)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 
 from sharebank.accounts.actor import Actor
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import Busy, DatabaseRefused
 from sharebank.core.overrule import Overridable
+from sharebank.lending.kinds import FORM_FIELDS
 from sharebank.reservations import booking, lifecycle
 from sharebank.reservations.availability import explain
 from sharebank.reservations.booking import Ask, Booked
-from sharebank.reservations.gate import SLOT
 from sharebank.reservations.models import Reservation
-from sharebank.reservations.rules import Collision
+from sharebank.reservations.rules import Collision, NotEnough, TakenThen, WayOut
+from sharebank.reservations.searching import Offer
 
 
 def reserve(actor: Actor, ask: Ask) -> list[Booked]:
@@ -36,8 +39,10 @@ def advised(actor: Actor, ask: Ask) -> Iterator[None]:
     try:
         yield
     except Overridable as refused:
-        if refused.field in SLOT:
-            refused.ways_out = booking.around(db.session(), actor, refused.barred, ask, clock.now(), web.tz())
+        if refused.field not in FORM_FIELDS:
+            session, now, tz = db.session(), clock.now(), web.tz()
+            allowed = booking.permits(session, actor, ask, now, tz)
+            refused.ways_out = booking.around(session, refused.barred, ask, now, tz, allowed)
         raise
     except (Collision, DatabaseRefused) as refused:
         # Looked up after the lock is given back: those who wait behind us need not wait for advice.
@@ -47,6 +52,25 @@ def advised(actor: Actor, ask: Ask) -> Iterator[None]:
         now, tz = clock.now(), web.tz()
         permits = booking.permits(db.session(), actor, ask, now, tz)
         raise explain(db.session(), actor, conflicts, ask.period, now, tz, permits) from None
+
+
+MOST_ADVISED = 5
+"""Of how many things nobody reads more ways out."""
+
+
+def foreseen(actor: Actor, ask: Ask, offers: Iterable[Offer]) -> tuple[Collision | None, list[WayOut]]:
+    """What speaks against an ask before it is sent, told as after: what is taken, and the ways out of the first."""
+    barred = dict(islice(((offer.thing.code, offer.why_not) for offer in offers if offer.why_not), MOST_ADVISED))
+    if not barred:
+        return None, []
+    session, now, tz = db.session(), clock.now(), web.tz()
+    permits = booking.permits(session, actor, ask, now, tz)
+    taken = {code: ask.wants[code] for code, why in barred.items() if isinstance(why, TakenThen | NotEnough)}
+    ways = [way for code in barred if code not in taken for way in booking.around(session, code, ask, now, tz, permits)]
+    if not (conflicts := booking.conflicts(session, replace(ask, wants=taken)) if taken else []):
+        return None, ways
+    collision = explain(session, actor, conflicts, ask.period, now, tz, permits)
+    return collision, [*collision.ways_out, *ways]
 
 
 def change(actor: Actor, ref: str, act: str, why: str = "", override: str = "") -> Reservation:

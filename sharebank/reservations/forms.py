@@ -13,7 +13,6 @@ from wtforms import (
     DateField,
     DateTimeLocalField,
     FieldList,
-    Form,
     FormField,
     HiddenField,
     IntegerField,
@@ -23,13 +22,14 @@ from wtforms import (
     TextAreaField,
     TimeField,
 )
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from sharebank.accounts.forms import options
 from sharebank.catalog.forms import ANY, KINDS
 from sharebank.core import web
 from sharebank.core.errors import Refused, Said
+from sharebank.core.forms import Between, Plain
 from sharebank.core.period import FIRST, LAST, OutsideCalendar, Period, local_period, to_utc
 from sharebank.core.texts import gettext
 from sharebank.core.texts import lazy_gettext as _
@@ -38,6 +38,7 @@ from sharebank.lending.kinds import UNDERTAKINGS
 from sharebank.lending.money import UNITS
 from sharebank.reservations.asking import Details
 from sharebank.reservations.previewing import Needs
+from sharebank.reservations.rules import RuleBroken
 
 LARGEST = 100_000
 MOST_LINES = 40
@@ -47,7 +48,7 @@ WALL = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 
 
-class PeriodFields(Form):
+class PeriodFields(Plain):
     """A day and its hours, and the last day when it is another one."""
 
     day = DateField(_("From day"), [DataRequired(_("Choose a day."))])
@@ -86,7 +87,7 @@ class SearchForm(PeriodFields):
     """I need … for …, from … to …"""
 
     q = StringField(_("I need"), [Optional(), Length(max=100)])
-    n = IntegerField(_("For how many"), [Optional(), NumberRange(1, LARGEST)])
+    n = IntegerField(_("For how many"), [Optional(), Between(1, LARGEST)])
     kind = SelectField(_("Kind"), choices=KINDS, default="")
     house = SelectField(_("House"), default="")
     category = SelectField(_("Category"), default="")
@@ -125,11 +126,15 @@ def option_words(name: str, cents: int, unit: str) -> str:
     )
 
 
-class LineForm(Form):
+_SPOKEN_OF = {"starts_at": "start", "ends_at": "end"}
+"""Fields of a refusal that bear another name on the form."""
+
+
+class LineForm(Plain):
     """One thing chosen, and how many."""
 
     code = HiddenField(validators=[DataRequired(), Length(max=20)])
-    quantity = IntegerField(_("How many"), [InputRequired(_("How many?")), NumberRange(0, LARGEST)])
+    quantity = IntegerField(_("How many"), [InputRequired(_("How many?")), Between(0, LARGEST)])
 
 
 class ManyField(SelectMultipleField):
@@ -139,15 +144,15 @@ class ManyField(SelectMultipleField):
     option_widget = CheckboxInput()
 
 
-class AskForm(FlaskForm, PeriodFields):  # type: ignore[misc]
-    """One page for a whole request; what only some rules ask for is taken out where none does."""
+class WishForm(PeriodFields):
+    """Who asks for what, and why; what only some rules ask for is taken out where none does."""
 
     organisation = SelectField(_("For"), [DataRequired()])
     purpose = StringField(_("What for?"), [DataRequired(_("Say in a few words what it is for.")), Length(max=300)])
     public = BooleanField(_("Open to the public: show it on the house's programme"))
     lines = FieldList(FormField(LineForm), max_entries=MOST_LINES)
-    headcount = IntegerField(_("How many people?"), [Optional(), NumberRange(1, LARGEST)])
-    distance_km = IntegerField(_("How far, one way, in kilometres?"), [Optional(), NumberRange(0, FURTHEST)])
+    headcount = IntegerField(_("How many people?"), [Optional(), Between(1, LARGEST)])
+    distance_km = IntegerField(_("How far, one way, in kilometres?"), [Optional(), Between(0, FURTHEST)])
     drivers = ManyField(_("Who drives?"), [Optional()])
     other_drivers = StringField(
         _("Somebody else who drives"), [Optional(), Length(max=300)],
@@ -219,6 +224,28 @@ class AskForm(FlaskForm, PeriodFields):  # type: ignore[misc]
                 found[line["code"]] = found.get(line["code"], 0) + line["quantity"]
         return found
 
+    def drop(self, code: str) -> None:
+        """Take a thing out."""
+        self.lines.entries = [entry for entry in self.lines.entries if entry.form.code.data != code]
+
+    def tell(self, refused: Refused) -> None:
+        """Say what was refused where it was typed, or at the top; of rules not kept all of them."""
+        found: list[tuple[str, Refused | Said]] = [(refused.field or "", refused)]
+        if isinstance(refused, RuleBroken):
+            found = [(one.field, one.said) for one in refused.breaches]
+        for name, said in found:
+            field = _SPOKEN_OF.get(name, name)
+            if field == "drivers" and field in self and not self.drivers.choices:
+                field = "other_drivers"
+            if field in self and field != "lines":
+                self[field].errors = [*self[field].errors, web.say(said)]
+            else:
+                self.form_errors.append(web.say(said))
+
+
+class AskForm(FlaskForm, WishForm):  # type: ignore[misc]
+    """One page for a whole request."""
+
 
 class ClosureForm(FlaskForm, PeriodFields):  # type: ignore[misc]
     """Take things out of the calendar for a while."""
@@ -230,7 +257,7 @@ class ClosureForm(FlaskForm, PeriodFields):  # type: ignore[misc]
     purpose = StringField(_("Why?"), [DataRequired(_("Say why, in a few words.")), Length(max=300)])
 
 
-class MonthForm(Form):
+class MonthForm(Plain):
     """A month of the past, by one of its days."""
 
     month = DateField(_("Month"), [Optional()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,12 +16,13 @@ from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
 from sharebank.core.errors import Word
 from sharebank.core.overrule import Hindrance, overrule
-from sharebank.core.period import Period
+from sharebank.core.period import Period, to_local
+from sharebank.core.texts import name_words
 from sharebank.insurance.rules import LIABILITY, Lapse, hindrances
 from sharebank.insurance.service import lapses_within
 from sharebank.lending import approval, prices
 from sharebank.lending.facts import Asked, Breach
-from sharebank.lending.kinds import UNDERTAKINGS, breaches
+from sharebank.lending.kinds import FORM_FIELDS, UNDERTAKINGS, breaches
 from sharebank.lending.prices import Quote
 from sharebank.reservations.asking import NO_DETAILS, Ask, Details, Known, asked, look_up
 from sharebank.reservations.models import Reservation
@@ -102,7 +103,7 @@ def judge(
     lapses = lapses_within(session, things, borrower.organisation_id if asks_papers else None, ask.period, tz)
     undecided |= {lapse.house_id for lapse in lapses if lapse.kind == LIABILITY and not own[lapse.house_id]}
     in_the_way = [lapse for lapse in lapses if lapse.kind != LIABILITY or lapse.house_id not in undecided]
-    found = [*_rules_in_the_way(weighed), *hindrances(in_the_way, borrower.name), *_unpromised(weighed, ask)]
+    found = [*_rules_in_the_way(weighed), *hindrances(in_the_way, borrower.name), *unpromised(weighed, ask)]
     staff_of = {house_id for house_id, ours in own.items() if ours} if found else ()
     whys = overrule(found, staff_of, ask.override) if found else {}
     return {
@@ -113,29 +114,22 @@ def judge(
     }
 
 
-def check_rules(
-    session: Session, actor: Actor, things: Sequence[Thing], borrower: Role, ask: Ask, now: datetime, tz: ZoneInfo
-) -> dict[int, str]:
-    """The rules alone, of one period: what was overruled, by house. Raises RuleBroken, NotPromised."""
-    own = {thing.house_id: may_house(actor, "book_at_once", thing.house_id) for thing in things}
-    known = look_up(session, borrower, things, ask.period.start, ask.details, tz)
-    weighed = weigh(things, ask.wants, known, own, ask.period, now, tz, ask.purpose, ask.details)
-    found = [*_rules_in_the_way(weighed), *_unpromised(weighed, ask)]
-    return overrule(found, {house_id for house_id, ours in own.items() if ours}, ask.override)
-
-
 def _rules_in_the_way(weighed: Sequence[Weighed]) -> Iterator[Hindrance]:
     for one in weighed:
         if refusal := broken(one.thing.code, one.found):
-            yield Hindrance(one.thing.house_id, refusal, one.thing.rules)
+            yield Hindrance(one.thing.house_id, refusal, name_words(one.thing.rules))
 
 
-def _unpromised(weighed: Sequence[Weighed], ask: Ask) -> Iterator[Hindrance]:
+def unsaid(thing: Thing, accepts: Collection[str]) -> tuple[Word, ...]:
+    """What the rules of a thing want promised and is not among what was; programs may leave it to the house."""
+    return tuple(Word(UNDERTAKINGS[key]) for key in approval.undertakings(thing.terms) if key not in accepts)
+
+
+def unpromised(weighed: Sequence[Weighed], ask: Ask) -> Iterator[Hindrance]:
     """Last of all: there is no use in a promise for what cannot be had."""
     accepts = ask.details.accepts
     for thing in (one.thing for one in weighed if accepts is not None and not one.own):
-        if missing := [key for key in approval.undertakings(thing.terms) if key not in (accepts or ())]:
-            said = tuple(Word(UNDERTAKINGS[key]) for key in missing)
+        if said := unsaid(thing, accepts or ()):
             refusal = NotPromised("accepts", thing=thing.name, promises=said, rules=thing.rules)
             yield Hindrance(thing.house_id, refusal, "")
 
@@ -209,18 +203,26 @@ def lapses_of(session: Session, loan: Reservation, since: datetime, tz: ZoneInfo
     return lapses_within(session, things, loan.borrower_id, period, tz)
 
 
-SLOT = ("starts_at", "ends_at")
-"""Fields whose rules another slot, or another thing, may keep."""
-
-
 class Permits:
-    """Would the rules let this borrower have another thing, or another slot? What has to be looked up is, once."""
+    """Would the rules let this borrower have another thing, or another slot? What has to be looked up is, once.
+
+    Only what the request form asks beside is left out. `given_up` is a loan of theirs that is taken from them: it
+    counts no more.
+    """
 
     def __init__(
-        self, session: Session, actor: Actor, borrower: Role, now: datetime, tz: ZoneInfo, details: Details = NO_DETAILS
+        self,
+        session: Session,
+        actor: Actor,
+        borrower: Role,
+        now: datetime,
+        tz: ZoneInfo,
+        details: Details = NO_DETAILS,
+        given_up: Reservation | None = None,
     ) -> None:
         self.session, self.actor, self.borrower, self.now, self.tz = session, actor, borrower, now, tz
         self.details = replace(details, collect_at=None, return_at=None)
+        self.given_up = given_up
         self._known: dict[tuple[str, int], Known] = {}
 
     def __call__(self, thing: Thing, period: Period, wanted: int) -> bool:
@@ -228,9 +230,19 @@ class Permits:
         own = {thing.house_id: may_house(self.actor, "book_at_once", thing.house_id)}
         if not own[thing.house_id] and period.start < self.now:
             return False
-        key = thing.rules, period.start.year
+        key = thing.rules, to_local(period.start, self.tz).year
         if key not in self._known:
-            self._known[key] = look_up(self.session, self.borrower, [thing], period.start, self.details, self.tz)
+            known = look_up(self.session, self.borrower, [thing], period.start, self.details, self.tz)
+            self._known[key] = replace(known, loans=self._still(known.loans, key[1]))
         wants = {thing.code: wanted}
         [one] = weigh([thing], wants, self._known[key], own, period, self.now, self.tz, "", self.details)
-        return not any(breach.effect == "refuse" and breach.field in SLOT for breach in one.found)
+        return not any(breach.effect == "refuse" and breach.field not in FORM_FIELDS for breach in one.found)
+
+    def _still(self, loans: Mapping[str, int], year: int) -> Mapping[str, int]:
+        """How many loans of a year count once the one that is given up is gone."""
+        gone = self.given_up
+        if gone is None or to_local(gone.starts_at, self.tz).year != year:
+            return loans
+        things = catalog.things_by_id(self.session, [line.resource_id for line in gone.lines])
+        own = {thing.rules for thing in things.values()}
+        return {rules: many - (rules in own) for rules, many in loans.items()}

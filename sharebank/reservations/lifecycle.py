@@ -51,6 +51,10 @@ LETTERS = {
 """Acts whose letter is not that of the state they lead to."""
 
 
+FIRST_HEARD = ("reservation_to_decide", "reservation_booked")
+"""Letters by which managers first hear of a loan."""
+
+
 class SamePerson(Refused):
     """The second of two approvals is somebody else's."""
 
@@ -84,7 +88,7 @@ def _elsewhere(session: Session, loan: Reservation, now: datetime, tz: ZoneInfo)
     """What else there is for whom a loan is taken from: other times, the like in another house."""
     period = Period(loan.starts_at, loan.ends_at)
     found, asker = [], directory.actor_of_email(session, loan.user.email)
-    allowed = Permits(session, asker, body_of(loan.borrower), now, tz) if asker else None
+    allowed = Permits(session, asker, body_of(loan.borrower), now, tz, given_up=loan) if asker else None
     for thing in catalog.things_by_id(session, [line.resource_id for line in loan.lines]).values():
         wanted = next(line.quantity for line in loan.lines if line.resource_id == thing.id)
         barred = Conflict(thing.code, thing.name, wanted, thing.quantity, 0, period)
@@ -173,9 +177,11 @@ def _tell(
     """Whoever asked reads of it, and the owner's managers when the borrower acted; nobody reads of their own act.
 
     What was still waiting to be sent is no longer so: it is taken back, and who was never told that there is something
-    to decide need not hear that there is nothing any more.
+    need not hear that there is nothing any more.
     """
     back = withdraw(session, about(loan))
+    if loan.status == "cancelled":
+        back |= withdraw(session, f"booked:{loan.ref}:")
     if loan.kind != "loan":
         return
     facts = facts_of(loan, by=actor.name if actor else "", why=why) | facts
@@ -183,7 +189,7 @@ def _tell(
     if act in ("approve_first", "take"):
         _ask(session, actor, loan, act, managers, facts, now)
         return
-    unaware = {address for template, address in back if template == "reservation_to_decide"}
+    unaware = {address for template, address in back if template in FIRST_HEARD}
     readers = [directory.reader(loan.user)]
     from_waiting = loan.details.get("offer") == "slot" and act in ("cancel", "refuse_offer", "lapse")
     borrowed = LIFECYCLE[act].who != CLOCK and (actor is None or loan.lender_id not in actor.staff_ids)

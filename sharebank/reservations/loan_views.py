@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 
-from sharebank.accounts.permissions import may_loan
+from sharebank.accounts.permissions import may_anywhere, may_loan
 from sharebank.accounts.web import me
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
@@ -29,7 +29,7 @@ from sharebank.reservations.planning.planning import month_bounds, step
 from sharebank.reservations.reading import LoanRow, loan_of_ref, loans_together, visible_loans
 from sharebank.reservations.states import reached
 from sharebank.reservations.views import may_override
-from sharebank.reservations.words import act_words, next_step
+from sharebank.reservations.words import act_words, done_words, next_step
 
 PAGE = 40
 MONTH_LIMIT = 500
@@ -44,7 +44,7 @@ _AT_THE_COUNTER = ("collect", "return")
 def index() -> Page:
     """Mine, or my house's: what comes and what is late; or a past month."""
     session, actor, now = db.session(), me(), clock.now()
-    scope = "house" if request.args.get("scope") == "house" and actor.staff_ids else "mine"
+    scope = "house" if request.args.get("scope") == "house" and may_anywhere(actor, "see_desks") else "mine"
     find = partial(visible_loans, session, actor, mine=scope == "mine", houses=scope == "house")
     form = MonthForm(request.args)
     month = (form.month.data if form.validate() else None) or today()
@@ -92,7 +92,7 @@ def decide(ref: str, act: str) -> Page:
     """Move it on."""
     form = DecideForm()
     if not form.validate():
-        return _loan_page(ref, form, 422)
+        return _loan_page(ref, form, 422, act)
     try:
         loan = desk.change(me(), ref, act, form.why.data or "", form.override.data or "")
     except NotFound:
@@ -101,7 +101,7 @@ def decide(ref: str, act: str) -> Page:
         field = form.override if may_override(refused) else form.why
         field.errors = [web.say(refused)]
         return _loan_page(ref, form, refused.status, act)
-    flash(_("Done: %(state)s.", state=web.state_word(loan.status)), "success")
+    flash(done_words(act, loan.status), "success")
     return redirect(url_for("reservations.show", ref=ref), 303)
 
 
@@ -130,6 +130,7 @@ def _loan_page(ref: str, form: DecideForm, status: int, tried: str = "") -> Page
         fee=_fee(loan, things) if "cancel" in acts and loan.status == "approved" else None,
         acts={act: act_words(act) for act in acts},
         form=form,
+        tried=tried,
         panels=[panel for show in hooks.panels if (panel := show(db.session(), actor, loan, now))],
     )
     return page, status
@@ -171,7 +172,7 @@ def _asked(loan: LoanRow) -> dict[str, Any] | None:
 def closure() -> Page:
     """Take things out of the calendar: works, maintenance, holidays."""
     actor, form = me(), ClosureForm()
-    if not actor.staff_ids and not actor.admin:
+    if not may_anywhere(actor, "see_desks"):
         raise NotFound
     if request.method == "GET":
         form.codes.data = request.args.get("code", "")[:500]

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from sharebank.accounts import directory
 from sharebank.notifications.service import Recipient, post
+from sharebank.reservations.deciding.links import ask_to_decide
 from sharebank.reservations.lifecycle import about, expire, facts_of
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.states import (
@@ -38,9 +39,7 @@ def remind(session: Session, now: datetime) -> dict[str, int]:
         if now < loan.ends_at <= now + REMIND_BEFORE_END and loan.ends_at - loan.starts_at >= WORTH_A_REMINDER:
             written["loans_ending"] += _write(session, loan, "ending", [directory.reader(loan.user)], now)
         elif loan.ends_at + LATE_AFTER <= now < loan.ends_at + LATE_UNTIL:
-            readers = [directory.reader(loan.user), *directory.managers(session, loan.lender_id)]
-            day = days_late(loan.ends_at, now)
-            written["loans_overdue"] += _write(session, loan, "overdue", readers, now, f"overdue:{day}")
+            written["loans_overdue"] += _bring_up(session, loan, now)
     return written
 
 
@@ -51,8 +50,7 @@ def look_after_requests(session: Session, now: datetime) -> dict[str, int]:
         if loan.starts_at <= now:
             written["requests_expired"] += expire(session, loan.ref, now)
         elif not loan.offered and loan.series_id is None and loan.created_at <= now - ANSWER_WITHIN:
-            managers = directory.managers(session, loan.lender_id)
-            written["requests_unanswered"] += _write(session, loan, "unanswered", managers, now)
+            written["requests_unanswered"] += _ask_again(session, loan, now)
     return written
 
 
@@ -72,9 +70,32 @@ def _standing(session: Session, status: str) -> Sequence[Reservation]:
     return session.scalars(query.where(Reservation.kind == "loan").order_by(Reservation.starts_at)).all()
 
 
+def _bring_up(session: Session, loan: Reservation, now: datetime) -> int:
+    """Whoever has it is asked to bring it back; the lender's managers learn whom to call."""
+    stage = f"overdue:{days_late(loan.ends_at, now)}"
+    phones = dict.fromkeys(filter(None, (loan.user.phone, loan.borrower.phone)))
+    whom = {"call": loan.user.name, "phone": ", ".join(phones)}
+    # In this order: whoever is both has had a letter of this stage by then, and gets no second one.
+    asked = _write(session, loan, "overdue", [directory.reader(loan.user)], now, stage)
+    managers = directory.managers(session, loan.lender_id)
+    return asked + _write(session, loan, "overdue", managers, now, stage, **whom)
+
+
 def _write(
-    session: Session, loan: Reservation, what: str, readers: Iterable[Recipient], now: datetime, stage: str = ""
+    session: Session,
+    loan: Reservation,
+    what: str,
+    readers: Iterable[Recipient],
+    now: datetime,
+    stage: str = "",
+    **more: str,
 ) -> int:
-    once = {reader.email: reader for reader in readers}
     template = f"reservation_{what}"
-    return post(session, f"{about(loan)}{stage or what}", template, once.values(), facts_of(loan), now)
+    return post(session, f"{about(loan)}{stage or what}", template, readers, facts_of(loan, **more), now)
+
+
+def _ask_again(session: Session, loan: Reservation, now: datetime) -> int:
+    """Each manager once, with a link as in the first letter; not whoever has given the first of two approvals."""
+    readers = [one for one in directory.managers(session, loan.lender_id) if one.user_id != loan.approved_once_by_id]
+    key = f"{about(loan)}unanswered"
+    return ask_to_decide(session, loan.id, key, readers, facts_of(loan), now, "reservation_unanswered")

@@ -246,6 +246,8 @@ class WayOut:
     free: int
     kind: str
     """`slot` (same thing, other time), `less` (same time, fewer), `elsewhere` (same kind, same time)."""
+    instead: str = ""
+    """The code of the thing that was asked for."""
 
 
 class Collision(Refused):

@@ -17,13 +17,12 @@ from sharebank.core.errors import Refused
 from sharebank.core.period import Period
 from sharebank.insurance.rules import Lapse, thing_refusal
 from sharebank.insurance.service import first_lapses
+from sharebank.lending.kinds import FORM_FIELDS
 from sharebank.reservations.asking import NO_DETAILS, look_up
 from sharebank.reservations.availability import free_units, open_for
 from sharebank.reservations.gate import Weighed, weigh
 from sharebank.reservations.rules import InThePast, NotEnough, OutOfService, TakenThen, broken
 
-ASKED_LATER = frozenset({"purpose", "headcount", "distance_km", "drivers", "collect_at", "return_at", "options"})
-"""Fields of the request form that a search does not know."""
 SHOWN = 30
 """Answers on one page: nobody reads further, they say more of what they need."""
 
@@ -39,12 +38,14 @@ class Offer:
     outside_hours: bool
     at_once: bool
     """Booked, not asked for: the actor is of the owner's staff, or the rules want no decision."""
+    begun: bool
+    """It would begin in the past: the owner's staff note what was lent."""
 
 
 def search(
     session: Session, actor: Actor, wish: Wish, number: int | None, period: Period, now: datetime, tz: ZoneInfo
 ) -> list[Offer]:
-    """What fits, free first, nearest house first, smallest that is large enough first.
+    """What fits: free first, then what is called so, the nearest house, the smallest that is large enough.
 
     `number` means people for a room or a vehicle and pieces for equipment. Without a word, a number alone looks
     for places to be and seats to travel, not for things by the piece.
@@ -54,15 +55,23 @@ def search(
         found = [thing for thing in found if _large_enough(thing, number, bool(wish.words or wish.kind))]
     wanted = {thing.code: number if number and thing.kind == "equipment" else 1 for thing in found}
     offers = offer(session, actor, found, wanted, period, now, tz)
+    sought = catalog.words(wish.words)
     offers.sort(
         key=lambda o: (
             o.why_not is not None,
+            not _called_so(o.thing, sought),
             o.thing.house != actor.house,
             o.thing.capacity or o.thing.seats or 0,
             o.thing.code,
         )
     )
     return offers
+
+
+def _called_so(thing: Thing, sought: Sequence[str]) -> bool:
+    """Do the words stand in its name or category, and not only in what is said of it?"""
+    called = catalog.fold(f"{thing.name} {thing.category}") if sought else ""
+    return all(word in called for word in sought)
 
 
 def _large_enough(thing: Thing, number: int, named: bool) -> bool:
@@ -104,6 +113,7 @@ def standing(session: Session, weighed: Sequence[Weighed], period: Period, now: 
             _why_not(one, free[one.thing.id], period, now, lapsing.get(one.thing.code)),
             not open_for(one.thing, period, tz),
             not one.decision.needed,
+            period.start < now,
         )
         for one in weighed
     ]
@@ -116,7 +126,7 @@ def _why_not(one: Weighed, free: int, period: Period, now: datetime, lapse: Laps
         return OutOfService(thing=thing.name)
     if not one.own and period.start < now:
         return InThePast("starts_at")
-    unsaid = [breach for breach in one.found if breach.field not in ASKED_LATER]
+    unsaid = [breach for breach in one.found if breach.field not in FORM_FIELDS]
     if refusal := broken(thing.code, unsaid, overridable=one.own):
         return refusal
     if lapse:

@@ -16,6 +16,16 @@ _ACTS = {
     "collect": N_("Hand over"),
     "return": N_("Take back"),
 }
+# The state an act has led to; where it stays a request, the act.
+_DONE = {
+    "approve": N_("Your approval is noted: a second person has to approve it too."),
+    "accept": N_("Your answer is noted: the house decides now."),
+    "approved": N_("The request is approved."),
+    "declined": N_("The request is declined."),
+    "cancelled": N_("It is cancelled."),
+    "collected": N_("The hand-over is noted."),
+    "returned": N_("The return is noted."),
+}
 # (state, does the reader lend) -> what comes next, in one sentence.
 _NEXT = {
     ("offered", True): N_("The borrower says yes or no."),
@@ -36,6 +46,11 @@ _NEXT = {
 def act_words(act: str) -> str:
     """The label of the button."""
     return str(gettext(_ACTS[act]))
+
+
+def done_words(act: str, status: str) -> str:
+    """What has just happened, in one sentence."""
+    return str(gettext(_DONE.get(status) or _DONE[act]))
 
 
 def next_step(loan: LoanRow, *, lends: bool, to_sign: bool = False) -> str | None:

@@ -73,7 +73,7 @@ def test_from_the_request_to_the_closure(site: Site, phone: Callable[..., Browse
     # The day has come: it leaves with a photo.
     clock.set_source(lambda: LEAVES)
     hand_over(staff, out)
-    expect(staff.get_by_role("status")).to_contain_text("Remise")
+    expect(staff.get_by_role("status")).to_contain_text("La remise est notée")
     expect(staff.get_by_text("1 photo", exact=True)).to_be_visible()
     clean(staff, axe=True)
 

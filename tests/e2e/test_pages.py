@@ -11,18 +11,22 @@ from datetime import date, timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Response
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from sharebank.accounts import directory
-from sharebank.accounts.models import Organisation
+from sharebank.accounts.models import Organisation, User
 from sharebank.agreements import general
+from sharebank.catalog.models import Resource
 from sharebank.core.db import transaction
 from sharebank.insurance import drivers
+from sharebank.insurance.models import Coverage, Driver, SeenPaper
 from sharebank.notifications.models import Letter
 from sharebank.notifications.service import Recipient
 from sharebank.orders.desk import making
 from sharebank.orders.desk.making import Draft
+from sharebank.orders.models import GroupOrder
 from sharebank.orders.supply.prices import put_draft
+from sharebank.orders.supply.supplier_models import Supplier
 from sharebank.reservations.deciding import links
 from sharebank.reservations.handover import charges
 from sharebank.reservations.models import Reservation, Series
@@ -56,7 +60,8 @@ DRAFT = "printemps-2027"
 # Where the usual sample has nothing to show.
 OTHERWISE = {
     "reservations.instead": {"ref": "R26-0548"},
-    "reservations.keep_in": {"ref": "R26-0513", "code": "MCNG-I01"},
+    "reservations.keep_in": {"ref": "R26-0513", "code": "MCNG-I01", "gone": False},
+    "reservations.write_off": {"ref": "R26-0513", "code": "MCNG-I01", "gone": True},
     "orders.choose": {"order_code": DRAFT},
     "orders.edit": {"order_code": DRAFT},
     "orders.accounts": {"order_code": "rentree-2026-jacq"},
@@ -210,6 +215,44 @@ def test_every_page_is_for_everyone(
             wrong.append(f"{path}: answers {answer.status}, the sample shows nothing")
         wrong += [f"{path}: {fault}" for fault in [*faults(page, answer, asked, width), *errors]]
     assert not wrong, "\n".join(wrong)
+
+
+LISTS = (
+    *(
+        "/requests",
+        "/reservations?scope=house",
+        "/series",
+        "/planning?view=week&list=1",
+        "/resources?q=",
+        "/agreements",
+    ),
+    *("/insurance", "/insurance/drivers", "/insurance/papers", "/orders", "/orders/balances", "/orders/suppliers"),
+    *("/admin/letters", "/admin/people", "/reservations/new?pick=MCNG-K03:2&pick=MCNG-R01", "/?q=salle&pick=MCNG-R01"),
+    *("/orders/rentree-2026-jacq/accounts", "/reservations/R26-0548/instead", "/insurance/new?covers=MCNG-V01"),
+)
+TYPED = (
+    *(Reservation.purpose, Series.purpose, Resource.name, User.first_name, Letter.subject, Letter.to_name),
+    *(Driver.name, SeenPaper.note, GroupOrder.title, Supplier.name, Coverage.body),
+)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_word_without_end_pushes_no_page_sideways(
+    width: int, site: Site, phone: Callable[..., BrowserContext]
+) -> None:
+    with site.app.app_context(), transaction() as session:
+        for column in TYPED:
+            session.execute(update(column.class_).values({column: "W" * (column.type.length or 250)}))
+    context = phone(viewport={"width": width, "height": 740}, has_touch=width == 360)
+    site.sign_in(context, STAFF)
+    page = context.new_page()
+    wide = {}
+    for path in LISTS:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        wide[path] = page.evaluate("document.documentElement.scrollWidth")
+    assert {path: found for path, found in wide.items() if found > width} == {}
 
 
 def faults(page: Page, answer: Response, requests: list[str], width: int) -> list[str]:

@@ -134,7 +134,7 @@ def test_staff_book_their_own_room_at_once_and_decline_a_request_with_a_word(
     expect(page.get_by_role("alert")).to_contain_text("Dites pourquoi")
     page.get_by_label("Un mot d’explication").fill("La salle est en travaux ce jour-là.")
     page.get_by_role("button", name="Refuser").click()
-    expect(page.get_by_role("status")).to_contain_text("Refusée")
+    expect(page.get_by_role("status")).to_contain_text("La demande est refusée")
     expect(page.locator(".timeline")).to_contain_text("La salle est en travaux")
 
 

@@ -12,7 +12,6 @@ from sharebank.core.period import (
     NonexistentTime,
     OutsideCalendar,
     Period,
-    days_of,
     first_instant,
     local_period,
     to_local,
@@ -121,19 +120,6 @@ def test_length_on_the_wall(first: str, last: str, hours: float, wall_hours: flo
     period = local_period(wall(first), wall(last), PARIS)
     assert period.length == timedelta(hours=hours)
     assert wall_length(period, PARIS) == timedelta(hours=wall_hours)
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "days"),
-    [
-        ("2026-06-01 09:00", "2026-06-01 10:00", [1]),
-        ("2026-06-01 09:00", "2026-06-02 00:00", [1]),  # midnight belongs to the day that begins
-        ("2026-06-01 23:59", "2026-06-03 00:01", [1, 2, 3]),
-    ],
-)
-def test_the_days_a_period_touches(first: str, last: str, days: list[int]) -> None:
-    period = local_period(wall(first), wall(last), PARIS)
-    assert list(days_of(period, PARIS)) == [date(2026, 6, day) for day in days]
 
 
 def test_a_day_lasts_23_24_or_25_hours() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sharebank.accounts.actor import Actor, Role
 from sharebank.accounts.permissions import (
+    ANYWHERE,
     BODY,
     HOUSE,
     LOAN,
@@ -18,6 +19,7 @@ from sharebank.accounts.permissions import (
     SEAT,
     SUPPLIERS,
     may_agreement,
+    may_anywhere,
     may_body,
     may_house,
     may_loan,
@@ -210,6 +212,22 @@ def test_a_group_order(act: str, state: str, may: set[str]) -> None:
     assert {name for name, actor in PEOPLE.items() if may_order(actor, act, Order(state))} == may
 
 
+@pytest.mark.parametrize(
+    ("act", "may"),
+    [
+        ("see_desks", {*LENDERS, "other manager", "other staff"}),
+        ("edit_agreement_templates", {"admin", "manager", "other manager"}),
+    ],
+)
+def test_in_no_house_in_particular(act: str, may: set[str]) -> None:
+    assert {name for name, actor in PEOPLE.items() if may_anywhere(actor, act)} == may
+
+
+def test_who_runs_the_whole_cooperation_needs_no_house_for_that() -> None:
+    everywhere = person(12, CHORALE, "admin")
+    assert all(may_anywhere(everywhere, act) for act in ANYWHERE)
+
+
 def test_suppliers_are_the_staffs_of_any_house() -> None:
     staff = {*LENDERS, "other manager", "other staff"}
     for may in SUPPLIERS.values():
@@ -232,6 +250,7 @@ def test_every_row_of_the_table_is_in_these_tests() -> None:
     lends = {"edit_catalogue", "book_at_once", "close", "overrule", "follow", "post_on_door"}
     assert set(HOUSE) == {*lends, "run_orders", "note_payments"}
     assert set(ORDER) == {"see", "see_all", "run"}
+    assert set(ANYWHERE) == {"see_desks", "edit_agreement_templates"}
     assert set(SUPPLIERS) == {"see", "edit"}
     assert set(BODY) == {"borrow_for", "manage_members", "edit_papers", "see_coverage", "edit_coverage"}
     assert set(RULES) == {"edit_rules", "see_rules_desk"}

@@ -62,7 +62,7 @@ def test_the_borrower_owes_what_the_rules_say_and_staff_may_waive_it(app: Flask,
     [charge] = charges.bill(db.session(), loan(ref)).charges
     with app.test_request_context():
         said = handover_words.said(charge).replace("\xa0", " ").replace("\u202f", " ")
-    assert said == "Annulation moins de 30 jours avant : 50 % de 60,00 €, soit 30,00 € (règles « simple »)."
+    assert said == "Annulation moins de 30 jours avant : 50 % de 60,00 €, soit 30,00 € (règles « Simple »)."
     with transaction() as session:
         charges.correct(session, actor(STAFF), charge.id, 0, "Salle relouée", clock.now())
     assert owed(ref) == [("cancellation", 0)]

@@ -149,7 +149,7 @@ def test_it_never_mixes_with_real_data(app: Flask) -> None:
 @pytest.fixture
 def sharebank(sqlite_url: str, tmp_path: Path) -> Callable[..., Result]:
     """Types a command on an installation of its own."""
-    environ = {"SHAREBANK_DATABASE_URL": sqlite_url, "SHAREBANK_SECRET_KEY": SECRET}
+    environ = {"SHAREBANK_DATABASE_URL": sqlite_url, "SHAREBANK_SECRET_KEY": SECRET, "LC_ALL": "C"}
 
     def type_command(*words: str) -> Result:
         return CliRunner().invoke(cli.commands, words, obj=cli.Place(create_app), env=environ)
@@ -183,6 +183,7 @@ def test_on_the_command_line(sharebank: Callable[..., Result], tmp_path: Path) -
     assert refused.stderr.splitlines() == [
         f"{file}:143: row: This row has 2 cells, the heading has 7.",
         f"{file}:144: role: “boss” is none of: member, staff, manager, admin.",
+        f"{file}:144: organisation: There is no structure with the code “NOWHERE”.",
     ]
     assert "new@example.org" not in sharebank("export", "users").stdout
     unknown = sharebank("import", "toys", str(file))

@@ -1,13 +1,9 @@
-"""Calendars as other programs read them: the instants of the database, one name each, nothing that is not theirs."""
+"""Calendars to subscribe to: the same instants and words, whose eyes, many."""
 
 from __future__ import annotations
 
-import email
 import hashlib
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.policy import default
-from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,99 +20,28 @@ from sharebank.accounts.models import Membership
 from sharebank.catalog.models import Resource
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound
-from sharebank.notifications import attachments, delivery, rules, writing
-from sharebank.notifications.attachments import Attachment
-from sharebank.notifications.models import Letter
-from sharebank.notifications.service import Recipient, post
-from sharebank.reservations import booking, lifecycle
+from sharebank.reservations import booking
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.calendars import calendar_writing, feeds, feeds_reading
 from sharebank.reservations.calendars.calendar_models import CalendarFeed
 from sharebank.reservations.calendars.calendar_writing import Entry, calendar
-from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine, SeriesDate
-from sharebank.reservations.series import series_booking, series_changes, series_deciding
-from sharebank.reservations.series.series import SeriesAsk
-from sharebank.reservations.series.series_rules import Plan, read_rule
+from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from tests import world
+from tests.followed import (
+    CLOCKS,
+    HOSTILE,
+    KEY,
+    People,
+    book,
+    by_ical,
+    by_vobject,
+    change,
+    events,
+    fetched,
+    revision,
+    subscribed,
+)
 from tests.world import NOW, PARIS
-
-People = Callable[[str], Actor]
-KEY = "a key of the tests"
-LATER = NOW + timedelta(minutes=2)
-WEEKLY = read_rule("FREQ=WEEKLY;COUNT=4")
-
-# Both yearly changes of the clocks, an event that spans each, and the hour that happens twice.
-CLOCKS = {
-    "spans the autumn change": (datetime(2026, 10, 24, 16, tzinfo=UTC), datetime(2026, 10, 25, 16, tzinfo=UTC)),
-    "first of the two o'clocks": (datetime(2026, 10, 25, 0, 15, tzinfo=UTC), datetime(2026, 10, 25, 0, 45, tzinfo=UTC)),
-    "second of the two o'clocks": (
-        datetime(2026, 10, 25, 1, 15, tzinfo=UTC),
-        datetime(2026, 10, 25, 1, 45, tzinfo=UTC),
-    ),
-    "spans the spring change": (datetime(2027, 3, 27, 20, tzinfo=UTC), datetime(2027, 3, 28, 4, tzinfo=UTC)),
-    "just before spring": (datetime(2027, 3, 28, 0, 30, tzinfo=UTC), datetime(2027, 3, 28, 1, tzinfo=UTC)),
-    "summer": (datetime(2027, 7, 1, 7, tzinfo=UTC), datetime(2027, 7, 1, 9, tzinfo=UTC)),
-    "winter": (datetime(2026, 12, 1, 8, tzinfo=UTC), datetime(2026, 12, 1, 10, tzinfo=UTC)),
-}
-HOSTILE = {
-    "commas; semicolons, and \\ backslashes \\n": None,
-    "line\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nSUMMARY:evil": None,
-    "\nATTENDEE:mailto:x@evil.example\n": None,
-    "émoji 🎺🎻 – « fête » ’n’ Nguyễn": None,
-    "x" * 10_000: None,
-    "🎺" * 400: None,
-    "nul\0bell\x07 \x85 \u2028 end": None,
-    '"quoted": ^n ^^ CN="x"': None,
-}
-
-
-def book(actor: Actor, day: int = 28, resource: str = "MCNG-R01", quantity: int = 1, **more: Any) -> str:
-    ask = Ask(
-        more.pop("body", "CHORALE"),
-        more.pop("purpose", "Répétition"),
-        world.at(day, "14:00", "18:00"),
-        {resource: quantity},
-        **more,
-    )
-    with transaction() as session:
-        return booking.book(session, actor, ask, NOW, PARIS)[0].ref
-
-
-def change(actor: Actor, ref: str, act: str, why: str = "", now: datetime = NOW) -> None:
-    with transaction() as session:
-        lifecycle.change(session, actor, ref, act, why, now, PARIS)
-
-
-def subscribed(actor: Actor, kind: str, code: str = "") -> str:
-    with transaction() as session:
-        return feeds.make(session, actor, kind, code, NOW)[1]
-
-
-def fetched(app: Flask, secret: str, now: datetime = NOW) -> bytes:
-    with app.test_request_context(), force_locale("fr"):
-        opened = feeds.opened(db.session(), secret)
-        found, _ = feeds_reading.entries(db.session(), opened, KEY, now, PARIS)
-        return calendar("test", found, PARIS.key, now, whose=opened.kind)
-
-
-def events(content: bytes) -> dict[str, Any]:
-    return {str(event["UID"]).partition("@")[0]: event for event in Calendar.from_ical(content).walk("VEVENT")}
-
-
-def revision(ref: str) -> int:
-    db.session.rollback()
-    return db.session.scalars(select(Reservation.revision).where(Reservation.ref == ref)).one()
-
-
-def by_ical(content: bytes) -> dict[str, tuple[datetime, datetime]]:
-    read = IcsCalendarStream.calendar_from_ics(content.decode())
-    return {event.uid: (event.dtstart, event.dtend) for event in read.events}
-
-
-def by_vobject(content: bytes) -> dict[str, tuple[datetime, datetime]]:
-    read = vobject.readOne(content.decode())
-    return {event.uid.value: (event.dtstart.value, event.dtend.value) for event in read.vevent_list}
-
 
 # -- the same instants, the same words -------------------------------------------------------------
 
@@ -449,173 +374,3 @@ def test_many_events_ask_as_little_as_none_and_each_is_written_once(app: Flask, 
     assert (len(asked), written.misses) == (for_none, 300)
     assert fetched(app, secret) == content
     assert calendar_writing._event.cache_info().misses == written.misses
-
-
-# -- along with letters ----------------------------------------------------------------------------
-
-
-def written(app: Flask, template: str) -> Any:
-    letter = db.session.scalars(
-        select(Letter).where(Letter.template == template).execution_options(populate_existing=True)
-    ).one()
-    return email.message_from_bytes(writing.write_out(app, letter).message.as_bytes(), policy=default)
-
-
-def attached(message: Any) -> Any:
-    (part,) = message.iter_attachments()
-    return part
-
-
-def test_a_confirmation_brings_its_event_and_a_cancellation_takes_it_out(app: Flask, actor: People) -> None:
-    member, staff = actor("member@example.org"), actor("staff@example.org")
-    ref = book(member)
-    change(staff, ref, "approve", now=NOW)
-    part = attached(written(app, "reservation_approved"))
-    assert part.get_content_type() == "text/calendar"
-    assert (part.get_param("method"), part.get_filename()) == ("PUBLISH", f"{ref}.ics")
-    content = part.get_payload(decode=True)
-    (confirmed,) = Calendar.from_ical(content).walk("VEVENT")
-    period = world.at(28, "14:00", "18:00")
-    assert by_ical(content) == by_vobject(content) == {f"{ref}@127.0.0.1": (period.start, period.end)}
-    assert (confirmed["STATUS"], str(confirmed["SUMMARY"])) == ("CONFIRMED", "Répétition")
-    assert confirmed["SEQUENCE"] == revision(ref) == 1
-    assert "Maison citoyenne Noël Guichard" in str(confirmed["LOCATION"])
-    change(staff, ref, "cancel", "Fuite d’eau", now=NOW + timedelta(hours=1))
-    part = attached(written(app, "reservation_cancelled"))
-    (gone,) = Calendar.from_ical(part.get_payload(decode=True)).walk("VEVENT")
-    assert part.get_param("method") == "CANCEL"
-    assert (gone["STATUS"], gone["UID"]) == ("CANCELLED", confirmed["UID"])
-    assert gone["SEQUENCE"] == revision(ref) > confirmed["SEQUENCE"]
-    feed = events(fetched(app, subscribed(member, "person")))
-    assert feed[ref]["SEQUENCE"] == gone["SEQUENCE"], "letters and feeds count alike"
-
-
-def test_what_staff_book_at_once_is_confirmed_with_its_event(app: Flask, actor: People) -> None:
-    ref = book(actor("staff@example.org"))
-    content = attached(written(app, "reservation_approved")).get_payload(decode=True)
-    assert list(events(content)) == [ref]
-
-
-def test_a_series_brings_all_its_dates_and_takes_out_those_given_up(app: Flask, actor: People) -> None:
-    member, staff = actor("member@example.org"), actor("staff@example.org")
-    plan = Plan(datetime.fromisoformat("2026-12-01T14:00"), datetime.fromisoformat("2026-12-01T16:00"), WEEKLY)
-    ask = SeriesAsk("CHORALE", "Chorale", {"MCNG-R01": 1}, plan)
-    with transaction() as session:
-        made = series_booking.book(session, member, ask, None, NOW, PARIS)
-    with transaction() as session:
-        series_deciding.approve_series(session, staff, made.ref, "", NOW, PARIS)
-    part = attached(written(app, "series_approved"))
-    stored = db.session.execute(select(Reservation.ref, Reservation.starts_at, Reservation.ends_at)).all()
-    assert len(stored) == 4
-    expected = {f"{row.ref}@127.0.0.1": (row.starts_at, row.ends_at) for row in stored}
-    assert part.get_param("method") == "PUBLISH"
-    assert by_ical(part.get_payload(decode=True)) == by_vobject(part.get_payload(decode=True)) == expected
-    third = db.session.scalars(select(SeriesDate).order_by(SeriesDate.starts_at)).all()[2]
-    with transaction() as session:
-        series_changes.cancel(session, staff, made.ref, "from", third.id, "Travaux", NOW)
-    part = attached(written(app, "series_cancelled"))
-    gone = events(part.get_payload(decode=True))
-    assert part.get_param("method") == "CANCEL"
-    assert {event["STATUS"] for event in gone.values()} == {"CANCELLED"}
-    assert {event["DTSTART"].dt for event in gone.values()} == {row.starts_at for row in stored[2:]}
-    assert min(event["SEQUENCE"] for event in gone.values()) >= 2
-
-
-def test_each_try_sends_the_same_bytes(app: Flask, actor: People) -> None:
-    member, staff = actor("member@example.org"), actor("staff@example.org")
-    ref = book(member)
-    change(staff, ref, "approve")
-    letter = db.session.scalars(select(Letter).where(Letter.template == "reservation_approved")).one()
-    first = writing.write_out(app, letter).message.as_bytes()
-    with transaction() as session:
-        session.execute(update(Reservation).values(purpose="Autre chose"))
-    assert writing.write_out(app, letter).message.as_bytes() == first
-    assert f"<{letter.message_id}@".encode() in first
-
-
-@pytest.fixture
-def carries(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[Attachment | None], Any]:
-    """Write a letter out with this file."""
-
-    def write(one: Attachment | None) -> Any:
-        monkeypatch.setitem(rules.LETTERS, "reset", rules.Kind(rules.ACCOUNT, attach=("test",)))  # type: ignore[arg-type]
-        monkeypatch.setitem(app.extensions["letter_attachments"], "test", lambda _facts, _at: one)
-        with transaction() as session:
-            post(session, f"k{one}"[:300], "reset", [Recipient("m@example.org", "M", "fr")], {"secret": "s"}, NOW)
-        letter = db.session.scalars(select(Letter).order_by(Letter.id.desc())).first()
-        return email.message_from_bytes(writing.write_out(app, letter).message.as_bytes(), policy=default)
-
-    return write
-
-
-def test_any_file_may_go_along(carries: Callable[[Attachment | None], Any]) -> None:
-    pdf = b"%PDF-1.7\n" + bytes(range(256)) * 40
-    part = attached(carries(Attachment("Convention n° 12 – été.pdf", "application/pdf", pdf)))
-    assert (part.get_content_type(), part.get_filename()) == ("application/pdf", "Convention n° 12 – été.pdf")
-    assert part.get_payload(decode=True) == pdf
-    assert list(carries(None).iter_attachments()) == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a\r\nBcc: x@evil.example\r\n.pdf",
-        "../../etc/passwd",
-        '"; x="',
-        "=?UTF-8?Q?=0ABcc:_x?=",
-        "",
-        "." * 300,
-        "🎺" * 200,
-    ],
-)
-def test_no_file_name_becomes_a_header_or_a_path(carries: Callable[[Attachment | None], Any], name: str) -> None:
-    message = carries(Attachment(name, "application/pdf", b"%PDF-"))
-    assert "Bcc" not in message
-    part = attached(message)
-    assert part.get_payload(decode=True) == b"%PDF-"
-    found = part.get_filename()
-    assert found
-    assert not set(found) & set('/\\"\r\n:')
-    assert len(found) <= 100
-
-
-@pytest.mark.parametrize(
-    "one",
-    [
-        Attachment("a", "application/pdf\r\nBcc: x@evil.example", b""),
-        Attachment("a", "pdf", b""),
-        Attachment("a", "text/calendar", b"", {"method": "X\r\nBcc: x@evil.example"}),
-        Attachment("a", "application/pdf", b"x" * (attachments.MOST_BYTES + 1)),
-    ],
-    ids=["line break", "no kind", "parameter", "too large"],
-)
-def test_what_no_letter_may_carry_stops_the_letter(
-    carries: Callable[[Attachment | None], Any], one: Attachment
-) -> None:
-    with pytest.raises(writing.Unwritable):
-        carries(one)
-
-
-def test_nobody_can_type_the_line_between_two_parts(app: Flask, actor: People) -> None:
-    """Whoever knew it could begin a part of their own inside a letter."""
-    ref = book(actor("staff@example.org"))
-    letter = db.session.scalars(select(Letter).where(Letter.template == "reservation_approved")).one()
-    message = writing.write_out(app, letter).message
-    boundary = message.get_boundary()
-    assert boundary
-    app.config["SECRET_KEY"] += "another"
-    assert writing.write_out(app, letter).message.get_boundary() != boundary
-    app.config["SECRET_KEY"] = app.config["SECRET_KEY"].removesuffix("another")
-    with transaction() as session:
-        facts = {**letter.facts, "purpose": f"--{boundary}"}
-        session.execute(update(Letter).where(Letter.id == letter.id).values(facts=facts))
-    forged = SimpleNamespace(**{c.name: getattr(letter, c.name) for c in Letter.__table__.columns} | {"facts": facts})
-    # Were it known all the same, the letter would not leave.
-    with pytest.raises(writing.Unwritable, match="parts"):
-        writing.write_out(app, forged)
-    assert ref
-
-
-def test_the_outbox_delivers_it(app: Flask, actor: People) -> None:
-    book(actor("staff@example.org"))
-    assert delivery.deliver(app, LATER)["letters_sent"] == 1

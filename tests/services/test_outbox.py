@@ -109,7 +109,7 @@ def test_the_daily_letter(app: Flask, actor: Find) -> None:
     assert not letters("digest")
     kept = db.session().scalars(select(Letter).where(Letter.key == "digest:2026-11-22:member@example.org")).one()
     subjects = [item["subject"] for item in kept.facts["items"]]
-    assert [item["ref"] for item in kept.facts["items"]] == [two, one]
+    assert [item["of"]["ref"] for item in kept.facts["items"]] == [two, one]
     assert subjects[0].startswith("Demande envoyée")
     assert delivery.deliver(app, morning)["letters_dead"] == 0
     db.session().rollback()

@@ -24,7 +24,7 @@ from sharebank.lending.kinds import PAPERS
 from sharebank.reservations.deciding.requests_reading import to_decide
 from tests import world
 from tests.counter import MEMBER, OTHER, ROOM, STAFF, STAFF_STN, STN_ROOM, Book, Who, book, rules
-from tests.services.test_insurance import certify
+from tests.insured import certify
 from tests.world import at
 
 __all__ = ["book"]  # the fixture

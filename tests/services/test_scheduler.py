@@ -6,22 +6,24 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from sharebank import scheduler
 from sharebank.accounts.actor import Actor
-from sharebank.accounts.models import Attempt, Token, UserSession
+from sharebank.accounts.models import Attempt, Token, User, UserSession
 from sharebank.api.models import IdempotentAnswer
 from sharebank.core import backup, clock
 from sharebank.core.db import db, transaction
 from sharebank.notifications import runs
 from sharebank.notifications.models import JobRun, Letter
 from sharebank.notifications.service import Recipient, post
+from sharebank.notifications.writing import write_out
 from sharebank.reservations import booking, lifecycle, reminders
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
@@ -33,7 +35,8 @@ Find = Callable[[str], Actor]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = NOW + 7 * DAY
 END = START + 10 * HOUR
-MANAGERS = {"admin@example.org", "manager@example.org"}
+MANAGER = "manager@example.org"
+MANAGERS = {"admin@example.org", MANAGER}
 
 
 def write() -> None:
@@ -221,6 +224,33 @@ def test_a_late_loan_is_brought_up_once_a_day(app: Flask, actor: Find) -> None:
     for hours in range(1, 73):
         letters += told(END + hours * HOUR)
     assert letters == {("overdue", who): 4 for who in (ME, *MANAGERS)}  # at once, then after each of three days
+
+
+def test_late_the_borrower_is_asked_to_bring_it_back_and_the_lender_whom_to_call(app: Flask, actor: Find) -> None:
+    lend(actor, "approve", "collect")
+    with transaction() as session:
+        session.execute(update(User).where(User.email == ME).values(phone="06 11 22 33 44"))
+    told(END + HOUR)
+    written = {letter.to_address: write_out(app, letter) for letter in db.session().scalars(select(Letter))}
+    for who in (ME, *MANAGERS):
+        for words in (written[who].text, unescape(written[who].html)):
+            mine, theirs = (
+                "Merci de le rapporter, ou de nous appeler",
+                "Chorale du Vieux-Lavoir n’a pas encore rendu ceci",
+            )
+            assert (mine in words, theirs in words) == (who == ME, who != ME)
+            assert ("Member Test, 06 11 22 33 44" in words) == (who != ME)
+
+
+def test_whoever_is_late_and_a_manager_of_the_lender_is_not_told_to_call_themselves(app: Flask, actor: Find) -> None:
+    ask = Ask("MCNG", "Réunion", world.Period(START, END), {"MCNG-R01": 1})
+    with transaction() as session:
+        ref = booking.book(session, actor(MANAGER), ask, NOW, PARIS)[0].ref
+        lifecycle.change(session, actor(MANAGER), ref, "collect", "", NOW, PARIS)
+        session.execute(delete(Letter))
+    told(END + HOUR)
+    calls = {letter.to_address: "call" in letter.facts for letter in db.session().scalars(select(Letter))}
+    assert calls == {one: one != MANAGER for one in MANAGERS}
 
 
 def test_who_booked_within_the_day_is_not_reminded(app: Flask, actor: Find) -> None:

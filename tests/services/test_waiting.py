@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,16 +16,19 @@ from sqlalchemy import select, update
 from sharebank.catalog.models import Resource
 from sharebank.core import clock
 from sharebank.core.db import db, transaction
-from sharebank.core.errors import NotFound
+from sharebank.core.errors import NotFound, Refused
 from sharebank.core.period import Period
 from sharebank.reservations import booking, desk, lifecycle
+from sharebank.reservations.asking import Details
 from sharebank.reservations.booking import Ask
 from sharebank.reservations.deciding import decisions
 from sharebank.reservations.deciding.decisions import Slot
+from sharebank.reservations.deciding.judging import details_of
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.rules import (
     InThePast,
     NotEnough,
+    NotPromised,
     OutOfService,
     RuleBroken,
     UnknownOrganisation,
@@ -34,7 +38,25 @@ from sharebank.reservations.states import NotOffered, WrongState
 from sharebank.reservations.waiting import offers, waiting
 from sharebank.reservations.waiting.waiting import FreeNow, WaitsAlready, WaitsForTooMuch
 from sharebank.reservations.waiting.waiting_models import WaitingEntry
-from tests.counter import HOME, MEMBER, OTHER, PLATES, ROOM, SMALL, STAFF, STN_ROOM, Book, Who, book, free, loan, rules
+from tests.counter import (
+    BUS,
+    HOME,
+    MEMBER,
+    OTHER,
+    PLATES,
+    PRICES,
+    ROOM,
+    SMALL,
+    STAFF,
+    STN_ROOM,
+    Book,
+    Who,
+    book,
+    free,
+    loan,
+    register,
+    rules,
+)
 from tests.services.test_decisions import at_once, letters, words
 from tests.world import NOW, PARIS, at
 
@@ -51,7 +73,7 @@ def wait(actor: Who) -> Wait:
     """`wait(OTHER, WHEN, {ROOM: 1})`: stands in line; the ids of the entries."""
 
     def act(who: str, period: Period, wants: dict[str, int], now: Any = NOW, **more: Any) -> list[int]:
-        ask = Ask(more.pop("organisation", HOME[who]), f"for {who}", period, wants)
+        ask = Ask(more.pop("organisation", HOME[who]), f"for {who}", period, wants, **more)
         with transaction() as session:
             return [entry.id for entry in waiting.wait(session, actor(who), ask, now, PARIS)]
 
@@ -103,6 +125,48 @@ def test_nobody_waits_for_what_they_could_not_have(book: Book, wait: Wait) -> No
     with pytest.raises(OutOfService):
         wait(OTHER, WHEN, {ROOM: 1})
     assert states() == []
+
+
+ASKS: dict[str, Any] = {
+    "headcount": {"least": 5},
+    "radius": {"km": 300},
+    "drivers": {"licence": "B", "years": 3},
+    "undertakings": {"which": ["charter"]},
+    "documents": {"papers": [{"paper": "statutes"}]},
+    "prices": PRICES,
+}
+SAID = Details(
+    8, 120, ("Samir Ancien",), at(28, "13:30", "14:00").start, None, ("Vidéoprojecteur",), ("charter",), letter=True
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal", "field"),
+    [
+        ({"headcount": 4}, RuleBroken, "headcount"),
+        ({"distance_km": 301}, RuleBroken, "distance_km"),
+        ({"drivers": ()}, RuleBroken, "drivers"),
+        ({"accepts": ()}, NotPromised, "accepts"),
+    ],
+)
+def test_the_line_asks_what_booking_asks(
+    change: dict[str, Any], refusal: type[Refused], field: str, book: Book, wait: Wait
+) -> None:
+    book(STAFF, WHEN, {BUS: 1})
+    register("Samir Ancien", date(2010, 6, 1), code="ECHECS")
+    rules(**ASKS)
+    with pytest.raises(refusal) as said:
+        wait(OTHER, WHEN, {BUS: 1}, details=replace(SAID, **change))
+    assert said.value.field == field
+    assert states() == []
+    assert wait(OTHER, WHEN, {BUS: 1}, details=SAID), "the statutes may be shown while one waits"
+
+
+def test_nobody_waits_for_what_is_never_lent_to_them(book: Book, wait: Wait) -> None:
+    book(STAFF, WHEN, {ROOM: 1})
+    rules(borrowers={"allowed": ["houses"]})
+    with pytest.raises(RuleBroken):
+        wait(OTHER, WHEN, {ROOM: 1})
 
 
 def test_one_place_in_the_line_is_enough_and_one_may_leave(book: Book, wait: Wait, actor: Who) -> None:
@@ -268,6 +332,22 @@ def test_where_the_house_need_not_decide_it_is_theirs_at_once(book: Book, wait: 
     [offer] = held()
     change(actor, OTHER, offer.ref, "accept")
     assert loan(offer.ref).status == "approved"
+
+
+def test_taken_it_is_booked_with_all_that_was_said_in_line(book: Book, wait: Wait, actor: Who) -> None:
+    [done] = book(STAFF, WHEN, {BUS: 1})
+    register("Samir Ancien", date(2010, 6, 1), code="ECHECS")
+    rules(**ASKS | {"documents": None, "approval": None})
+    wait(OTHER, WHEN, {BUS: 1}, details=SAID, public=True)
+    change(actor, STAFF, done.ref, "cancel")
+    [offer] = held()
+    change(actor, OTHER, offer.ref, "accept")
+    now = loan(offer.ref)
+    assert now.status == "approved", "nothing is left to ask, so nothing is left to decide"
+    assert (now.public, now.headcount, details_of(db.session(), now)) == (True, 8, replace(SAID, accepts=None))
+    assert now.details["accepts"] == ["charter"]
+    assert now.quote
+    assert now.quote["total_cents"] == 2500, "the video projector is counted"
 
 
 @pytest.mark.parametrize("how", ["refused", "cancelled", "lapsed"])

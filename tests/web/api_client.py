@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextvars import Context
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from sharebank.accounts import directory
 from sharebank.accounts.models import Token
 from sharebank.accounts.web import hash_token
+from sharebank.api.models import IdempotentAnswer
 from sharebank.core.db import db, transaction
+from sharebank.notifications.models import Letter
+from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from tests import world
 
 API = "/api/v1"
+EVERYTHING = (Reservation, ReservationLine, ReservationEvent, Letter, IdempotentAnswer)
 
 
 def token_of(app: Flask, email: str, *, days: int = 30) -> str:
@@ -82,7 +89,25 @@ def ask(
 
 def stored(*tables: type) -> list[int]:
     """How many rows each table holds."""
-    from sqlalchemy import func, select
-
     db.session.rollback()
     return [db.session.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+
+As = Callable[[str], Program]
+
+
+@pytest.fixture
+def as_(app: Flask) -> As:
+    """A program acting for a person: `as_("member")`."""
+    return lambda name: Program(app, f"{name}@example.org")
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json"), answer.text
+    assert answer.json["status"] == status
+    assert answer.json["detail"]
+    return answer.json
+
+
+def fields(answer: Any) -> set[str]:
+    return {error["field"] for error in problem(answer, 422)["errors"]}

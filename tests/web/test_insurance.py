@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sharebank.core.db import db, transaction
 from sharebank.insurance.models import Coverage, CoverageDocument
 from sharebank.reservations.models import Reservation, ReservationEvent
-from tests.services.test_insurance import ask_for_papers, certify, cover, pdf
+from tests.insured import ask_for_papers, certify, cover, pdf
 
 STAFF, MEMBER, OTHER = "staff@example.org", "member@example.org", "other@example.org"
 SignIn = Callable[[str], FlaskClient]

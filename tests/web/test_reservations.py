@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from sharebank.core.db import db, transaction
 from sharebank.reservations import booking, lifecycle
 from sharebank.reservations.booking import Ask
+from sharebank.reservations.planning import planning_table
 from tests import world
 
 WHEN = {"day": "2026-11-28", "start": "14:00", "end": "18:00"}
@@ -67,7 +68,7 @@ def test_search_answers_a_number_of_people_with_places_and_seats_free_first(sign
 def test_search_says_what_is_taken_and_how_many_are_left(signed_in: SignedIn, actor: Callable[[str], Any]) -> None:
     book(actor("other@example.org"), "STN-K03", 40)
     text = page(signed_in("member@example.org").get("/", query_string=WHEN | {"q": "assiettes", "n": "30"}))
-    assert "libres 20, demandés 30" in text
+    assert "il en reste 20, vous en demandez 30" in text
     text = page(signed_in("member@example.org").get("/", query_string=WHEN | {"q": "assiettes", "n": "20"}))
     assert "20 libres sur 60" in text
 
@@ -187,6 +188,39 @@ def test_a_closure_holds_its_things_and_says_what_is_in_the_way(
     answer = signed_in("member@example.org").post("/reservations/new", data=form(("MCNG-R03", 1)))
     assert answer.status_code == 409
     assert "fermé" in page(answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Minibus « Passerelle »", "Minibus <span {}>«\u202fPasserelle\u202f»</span>"),
+        ("La « Grande Ourse »", "La «\u202fGrande <span {}>Ourse\u202f»</span>"),
+        ("« Anticonstitutionnel »", "«\u202fAnticonst<span {}>itutionnel\u202f»</span>"),
+        ("« l'eau&vie »", "<span {}>«\u202fl&#39;eau&amp;vie\u202f»</span>"),
+        ("« A », « B »", "<span {}>«\u202fA\u202f»</span>, <span {}>«\u202fB\u202f»</span>"),
+        ("Sono", "Sono"),
+    ],
+)
+def test_a_closing_quotation_mark_stays_with_its_word(name: str, shown: str) -> None:
+    """In the narrow first column of a telephone a long name breaks anywhere."""
+    whole = 'class="nowrap"'
+    _plain, link = planning_table._named("X", name, 1)
+    assert link == f'<a class="name" href="/resources/X">{shown.replace("{}", whole)}</a>'
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        ("2026-11-28", "Semaine du 23 au 29 novembre 2026"),
+        ("2026-12-01", "Semaine du 30 novembre au 6 décembre 2026"),
+        ("2026-12-31", "Semaine du 28 décembre 2026 au 3 janvier 2027"),
+        ("2027-03-07", "Semaine du 1er au 7 mars 2027"),
+    ],
+)
+def test_a_week_is_named_as_people_name_it(signed_in: Callable[[str], FlaskClient], day: str, words: str) -> None:
+    browser = signed_in("staff@example.org")
+    for page in ("/planning?view=week&", "/resources/MCNG-R01/week?"):
+        assert words in unescape(browser.get(f"{page}date={day}").text)
 
 
 @pytest.mark.parametrize("view", ["day", "week", "month"])

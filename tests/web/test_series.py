@@ -21,11 +21,12 @@ from sharebank.notifications.writing import write_out
 from sharebank.reservations.models import Reservation, Series
 from sharebank.reservations.series import series_care
 from tests import world
-from tests.counter import MEMBER, OTHER, ROOM, STAFF, Book, book, stored
+from tests.counter import BUS, MEMBER, OTHER, PRICES, ROOM, STAFF, Book, book, register, rules, stored
 from tests.world import at
 
 __all__ = ["book"]  # the fixture
 SignedIn = Callable[[str], FlaskClient]
+VIDEO = "Vidéoprojecteur"
 FORM = {
     "day": "2026-12-01",
     "start": "14:00",
@@ -119,6 +120,15 @@ def test_what_is_wrong_is_said_at_its_field(staff: FlaskClient, wrong: dict[str,
     assert stored() == before
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"organisation": "STN2"}, {"count": "x"}, {"lines-0-quantity": "9999999"}, {"until": "hier"}]
+)
+def test_what_is_wrong_is_said_in_the_readers_language(staff: FlaskClient, wrong: dict[str, str]) -> None:
+    page = preview(staff, **wrong).text
+    assert "valide" in page or "doit être" in page
+    assert not re.search(r"Not a valid|Number must", page)
+
+
 def test_a_member_asks_and_the_house_decides_once(app: Flask, staff: FlaskClient, signed_in: SignedIn) -> None:
     member = signed_in(MEMBER)
     ref = make(member, organisation="CHORALE")
@@ -131,6 +141,67 @@ def test_a_member_asks_and_the_house_decides_once(app: Flask, staff: FlaskClient
     assert ">\u00a0</textarea>" in kept, "what was typed is still there"
     assert staff.post(f"/series/{ref}/approve", data={"why": "Bienvenue"}).status_code == 303
     assert member.get(f"/series/{ref}").get_data(as_text=True).count('class="status approved"') == 6
+
+
+def test_the_form_asks_what_the_rules_of_the_things_want(app: Flask, staff: FlaskClient, signed_in: SignedIn) -> None:
+    register("Samir Ancien", date(2010, 6, 1))
+    asked = {"headcount": "8", "distance_km": "9", "drivers": "Samir Ancien", "other_drivers": "Nora", "options": VIDEO}
+    names = [*asked, "accepts", "letter", "collect_at"]
+
+    def named(page: str) -> list[str]:
+        return [name for name in names if f'name="{name}"' in page]
+
+    member = signed_in(MEMBER)
+    mine = {"organisation": "CHORALE", "lines-0-code": BUS, "count": "2"}
+    assert named(preview(member, **mine).text) == [], "nothing that no rule wants"
+    rules(
+        headcount={}, radius={"km": 300}, drivers={"named": True}, collection={"days_before": 1}, prices=PRICES,
+        undertakings={"which": ["charter"]}, deposits={"rows": [{"cents": 30000, "letter": True}]},
+    )  # fmt: skip
+    first = member.get("/series/new", query_string={"pick": BUS, "day": "2026-12-01", "start": "14:00", "end": "16:00"})
+    assert named(first.text) == list(asked)
+    without = preview(member, **mine | asked | {"other_drivers": "", "drivers": []})
+    assert 'id="drivers-error"' in without.text, "what no date keeps is said once, where it is typed"
+    assert keys(without.text) == []
+    page = preview(member, **mine | asked).text
+    assert named(page) == [*asked, "accepts", "letter"], "a promise is made where the dates are sent"
+    ticked = keys(page)
+    assert len(ticked) == 2
+    sent = FORM | mine | asked | {"chosen": ticked[:1]}
+    refused = member.post("/series/new", data=sent)
+    assert refused.status_code == 422
+    assert 'id="accepts-error"' in refused.text
+    assert keys(refused.text) == ticked[:1], "what was ticked is still ticked"
+    assert "Nora" in refused.text
+    assert member.post("/series/new", data=sent | {"accepts": "charter", "letter": "y"}).status_code == 303
+    made = db.session().scalars(select(Reservation)).one()
+    assert made.headcount == 8
+    assert made.details.pop("drivers")
+    said = {"distance_km": 9, "named": ["Nora"], "options": [VIDEO], "accepts": ["charter"], "letter": True}
+    assert made.details == said
+    assert made.quote
+    assert made.quote["total_cents"] == 2500
+    instead = re.search(r'href="(/reservations/new[^"]*)"', preview(member, **mine | asked).text)
+    assert instead
+    assert "distance_km=9" in instead[1], "what could be had instead is asked for with the same words"
+
+
+def test_what_is_typed_stays_in_its_own_form(app: Flask, staff: FlaskClient, signed_in: SignedIn) -> None:
+    """Who decides and tries dates again on one page finds each word where it was typed."""
+    ref = make(signed_in(MEMBER), organisation="CHORALE")
+    about = {"scope": "moon", "why": "Travaux"}
+    page = staff.post(f"/series/{ref}/cancel", data=about).text
+    assert "Travaux" not in page, "a word about dates given up is no answer to the request"
+    date_id = re.findall(r'id="date-(\d+)"', page)[0]
+    assert staff.post(f"/series/{ref}/cancel", data={"scope": "one", "at": date_id}).status_code == 303
+    rules(length={"hours": 1})
+    refused = staff.post(f"/series/{ref}/retry", data={"chosen": date_id, "override": "\u00a0", "why": "Non"})
+    assert refused.status_code == 422
+    assert re.search(r'id="override"\s+name="override"\s+value="\u00a0"', refused.text)
+    assert f'id="retry-{date_id}"' in refused.text
+    assert keys(refused.text) == [date_id]
+    assert 'id="decide-override"' not in refused.text, "it is not the decision that wants a reason"
+    assert ">Non</textarea>" not in refused.text
 
 
 def test_change_shows_first_then_changes(staff: FlaskClient, book: Book) -> None:

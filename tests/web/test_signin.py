@@ -1,86 +1,120 @@
-"""Coming in and going out as a browser meets it, one's account, and the managers' screens."""
+"""Coming in and going out as a browser meets it: by password, by letter."""
 
 from __future__ import annotations
 
 import json
 import re
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
+from flask import session as flask_session
 from flask.testing import FlaskClient
+from flask_wtf.csrf import generate_csrf
 from markupsafe import escape
-from sqlalchemy import select, update
+from sqlalchemy import delete
 
-from sharebank.accounts import people, service, signin
-from sharebank.accounts.models import Attempt, Membership, Token, User, UserSession
-from sharebank.core.db import db, transaction
+from sharebank.accounts import signin
+from sharebank.accounts.models import Attempt, Membership, Token, UserSession
+from sharebank.core.db import transaction
 from sharebank.core.models import Fact
 from sharebank.notifications.models import Letter
-from tests.world import NOW
+from tests.web.signing_in import (
+    MEMBER,
+    PASSWORD,
+    WRONG,
+    SignedIn,
+    cheap,
+    csrf,
+    is_in,
+    issue,
+    passwords,
+    post,
+    rows,
+    sign_in,
+)
 
-SignedIn = Callable[[str], FlaskClient]
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-MEMBER, PASSWORD = "member@example.org", "un mot de passe"
-WRONG = "ne vont pas ensemble"
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signin, "HASHER", CHEAP)
-    monkeypatch.setattr(signin, "NOBODY", CHEAP.hash("nobody"))
-
-
-@pytest.fixture(autouse=True)
-def passwords(app: Flask, cheap: None) -> None:
-    with transaction() as session:
-        session.execute(update(User).where(User.email == MEMBER).values(password_hash=CHEAP.hash(PASSWORD)))
-
-
-def csrf(browser: FlaskClient, page: str = "/sign-in") -> str:
-    answer = browser.get(page)
-    found = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', answer.text)
-    assert found, answer.text
-    return found[1]
-
-
-def post(browser: FlaskClient, path: str, page: str | None = None, **fields: Any) -> Any:
-    return browser.post(path, data={"csrf_token": csrf(browser, page or path), **fields})
-
-
-def sign_in(browser: FlaskClient, email: str = MEMBER, password: str = PASSWORD, **more: str) -> Any:
-    return post(browser, "/sign-in", email=email, password=password, **more)
-
-
-def is_in(browser: FlaskClient) -> bool:
-    return bool(browser.get("/account").status_code == 200)
-
-
-def rows(model: type[Any]) -> list[Any]:
-    found = db.session().scalars(select(model).execution_options(populate_existing=True)).all()
-    db.session().rollback()
-    return list(found)
-
-
-def issue(purpose: str, email: str = MEMBER) -> str:
-    with transaction() as session:
-        user_id = session.scalar(select(User.id).where(User.email == email))
-        assert user_id
-        return service.issue_token(session, user_id, purpose, NOW)
-
-
-def seat_id(email: str) -> int:
-    query = select(Membership.id).join(User).where(User.email == email)
-    found = db.session().scalars(query).one()
-    db.session().rollback()
-    return found
+__all__ = ["cheap", "passwords"]  # fixtures
 
 
 # -- by password ---------------------------------------------------------------------------------
+
+
+FORM = "/reservations/new?resource=MCNG-R01"
+
+
+def nobody_s(app: Flask, signed_in: SignedIn, closed: str) -> FlaskClient:
+    """A browser whose session has ended: signed out elsewhere, or its row gone while the cookie stayed."""
+    if closed == "cookie gone":
+        return app.test_client()
+    browser = signed_in(MEMBER)
+    with browser.session_transaction() as cookie:
+        cookie["csrf_token"] = "kept"
+    with transaction() as session:
+        session.execute(delete(UserSession))
+    return browser
+
+
+@pytest.mark.parametrize("closed", ["cookie gone", "row gone"])
+def test_a_form_of_a_closed_session_says_so_and_leads_back(app: Flask, signed_in: SignedIn, closed: str) -> None:
+    browser = nobody_s(app, signed_in, closed)
+    token = {}
+    if closed == "row gone":
+        with app.test_request_context():
+            flask_session["csrf_token"] = "kept"
+            token = {"csrf_token": generate_csrf()}
+    sent = browser.post(
+        "/reservations/new", data={"purpose": "x", **token}, headers={"Referer": f"http://localhost{FORM}"}
+    )
+    assert sent.status_code == 401
+    assert "Vous êtes déconnecté" in sent.text
+    assert f'href="/sign-in?next={quote(FORM, safe="/:?")}"' in unescape(sent.text)
+    assert sign_in(browser, next=FORM).location == FORM
+
+
+@pytest.mark.parametrize(
+    ("came_from", "back"),
+    [
+        ("https://evil.example/reservations/new", "/account"),
+        ("http://localhost//evil.example", "/account"),
+        ("http://localhost/no/such/page", "/account"),
+        ("http://localhost/people", "/account"),
+        ("", "/account"),
+        ("http://[::1", "/account"),
+        ("//localhost/planning", "/account"),
+        ("http://localhost/planning", "/planning"),
+    ],
+)
+def test_signing_in_leads_back_to_this_site_only(client: FlaskClient, came_from: str, back: str) -> None:
+    sent = client.post("/account", data={"first_name": "x"}, headers={"Referer": came_from})
+    assert sent.status_code == 401
+    assert re.findall(r'href="/sign-in\?next=([^"]*)"', sent.text) == [back]
+
+
+def test_what_was_typed_can_be_copied(client: FlaskClient) -> None:
+    words = "Répétition <b>générale</b>"
+    form = {"purpose": words, "password": "a long secret", "seen": "x y", "list": '["a b"]', "code": "MCNG-R01"}
+    for here in (True, False):
+        came = "http://localhost/planning" if here else "https://evil.example/"
+        text = client.post("/reservations/new", data=form, headers={"Referer": came}).text
+        shown = [unescape(one) for one in re.findall(r"<textarea[^>]*>(.*?)</textarea>", text, re.DOTALL)]
+        assert shown == ([words] if here else [])
+        assert "<b>" not in text
+
+
+def test_a_form_that_is_out_of_date_says_what_to_do(signed_in: SignedIn, client: FlaskClient) -> None:
+    stale = {"csrf_token": "old", "first_name": "x"}
+    here = {"Referer": "http://localhost/account"}
+    for browser, path in ((signed_in(MEMBER), "/account"), (client, "/sign-in")):
+        sent = browser.post(path, data=stale, headers=here if path == "/account" else {})
+        assert sent.status_code == 400
+        assert "Ce formulaire n’est plus à jour" in sent.text
+        assert f'href="{path}">Recharger la page' in sent.text
 
 
 def test_the_page_helps_password_managers(client: FlaskClient) -> None:
@@ -357,196 +391,3 @@ def test_a_link_serves_its_own_purpose_only(client: FlaskClient) -> None:
     assert client.get(f"/password/{issue('sign_in')}").status_code == 410
     assert client.get(f"/sign-in/{issue('reset')}").status_code == 410
     assert client.get(f"/sign-in/{issue('api')}").status_code == 410
-
-
-# -- the account ---------------------------------------------------------------------------------
-
-
-def test_the_locale_of_a_visitor_and_of_a_user(client: FlaskClient, signed_in: SignedIn) -> None:
-    assert '<html lang="fr">' in client.get("/sign-in").text
-    answer = post(client, "/locale", "/sign-in", locale="en", next="/sign-in")
-    assert (answer.status_code, answer.location) == (303, "/sign-in")
-    assert "Forgotten password" in client.get("/sign-in").text
-    browser = signed_in(MEMBER)
-    post(browser, "/locale", "/account", locale="en", next="/account")
-    assert '<html lang="en">' in browser.get("/account").text
-    assert next(user.locale for user in rows(User) if user.email == MEMBER) == "en"
-    assert post(browser, "/locale", "/account", locale="xx").status_code == 400
-
-
-def test_details(signed_in: SignedIn) -> None:
-    browser = signed_in(MEMBER)
-    fields = {"first_name": " Zoë ", "last_name": "Nguyễn-Vialonge", "phone": "06 39 98 20 84", "locale": "fr"}
-    assert post(browser, "/account", **fields).status_code == 303
-    assert "Zoë Nguyễn-Vialonge" in browser.get("/account").text
-    for bad in ({"first_name": ""}, {"last_name": "x" * 101}, {"phone": "call me"}, {"locale": "xx"}):
-        answer = post(browser, "/account", **{**fields, "first_name": "Other", **bad})
-        assert answer.status_code == 422
-        assert "error-summary" in answer.text
-    assert next(user.first_name for user in rows(User) if user.email == MEMBER) == "Zoë"
-
-
-def test_changing_the_password(signed_in: SignedIn) -> None:
-    here, elsewhere = signed_in(MEMBER), signed_in(MEMBER)
-
-    def change(present: str, password: str) -> Any:
-        return post(here, "/account/password", "/account", present=present, password=password)
-
-    for present, password, why in (
-        ("wrong", "une autre phrase", "pas votre mot de passe actuel"),
-        (PASSWORD, "short", "entre 10 et 200"),
-        (PASSWORD, MEMBER, "ne peut pas servir"),
-    ):
-        answer = change(present, password)
-        assert answer.status_code == 422
-        assert why in answer.text
-    assert is_in(elsewhere)
-    assert change(PASSWORD, "une autre phrase").status_code == 303
-    assert is_in(here)
-    assert not is_in(elsewhere)
-
-
-def test_guessing_the_present_password_is_limited(signed_in: SignedIn) -> None:
-    browser = signed_in(MEMBER)
-    for _ in range(10):
-        post(browser, "/account/password", "/account", present="wrong", password="une autre phrase")
-    answer = post(browser, "/account/password", "/account", present=PASSWORD, password="une autre phrase")
-    assert answer.status_code == 429
-
-
-def test_signing_out_everywhere(signed_in: SignedIn) -> None:
-    here, elsewhere, neighbour = signed_in(MEMBER), signed_in(MEMBER), signed_in("other@example.org")
-    assert here.get("/account").text.count("Depuis le") == 2
-    assert here.get("/account").text.count("(ici)") == 1
-    assert post(here, "/account/sessions/end", "/account").status_code == 303
-    assert [is_in(browser) for browser in (here, elsewhere, neighbour)] == [False, False, True]
-
-
-def test_an_api_token_is_shown_once_and_revoked_by_its_owner(signed_in: SignedIn, client: FlaskClient) -> None:
-    browser = signed_in(MEMBER)
-    answer = post(browser, "/account/tokens", "/account")
-    token = re.search(r'<code id="new-token">([\w-]{43})</code>', answer.text)[1]  # type: ignore[index]
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert token not in browser.get("/account").text
-    bearer = {"Authorization": f"Bearer {token}"}
-    assert client.get("/api/v1/resources", headers=bearer).status_code == 200
-    path = f"/account/tokens/{rows(Token)[0].id}/revoke"
-    assert post(signed_in("other@example.org"), path, "/account").status_code == 404
-    assert post(browser, path, "/account").status_code == 303
-    assert client.get("/api/v1/resources", headers=bearer).status_code == 401
-    assert post(browser, f"/account/tokens/{2**40}/revoke", "/account").status_code == 404
-
-
-# -- people --------------------------------------------------------------------------------------
-
-NEWCOMER = {
-    "first_name": "Zoë",
-    "last_name": "Nguyễn",
-    "email": "zoe@example.org",
-    "organisation": "CHORALE",
-    "role": "member",
-    "locale": "fr",
-}
-
-
-@pytest.mark.parametrize(
-    ("email", "sees", "not_"),
-    [
-        ("admin@example.org", {"staff@example.org", "other@example.org"}, set()),
-        ("manager@example.org", {"staff@example.org", MEMBER}, {"other@example.org", "staff.stn@example.org"}),
-        ("manager.stn@example.org", {"other@example.org"}, {MEMBER, "staff@example.org"}),
-    ],
-)
-def test_a_manager_sees_their_own_people(signed_in: SignedIn, email: str, sees: set[str], not_: set[str]) -> None:
-    browser = signed_in(email)
-    page = browser.get("/admin/people").text
-    assert all(f">{one}<" in page for one in sees)
-    assert not [one for one in not_ if one in page]
-    assert 'href="/admin/people"' in browser.get("/account").text
-    for one in not_:
-        for path in ("", "/remove", "/invite"):
-            assert post(browser, f"/admin/people/{seat_id(one)}{path}", "/account").status_code == 404
-        assert browser.get(f"/admin/people/{seat_id(one)}").status_code == 404
-
-
-@pytest.mark.parametrize("email", ["staff@example.org", MEMBER])
-def test_others_know_nothing_of_these_pages(signed_in: SignedIn, email: str) -> None:
-    browser = signed_in(email)
-    own = seat_id(email)
-    for path in ("/admin/people", "/admin/people/new", f"/admin/people/{own}"):
-        assert browser.get(path).status_code == 404
-    assert post(browser, "/admin/people/new", "/account", **NEWCOMER).status_code == 404
-    assert 'href="/admin/people"' not in browser.get("/account").text
-
-
-def test_from_invitation_to_first_page(signed_in: SignedIn, client: FlaskClient) -> None:
-    manager = signed_in("manager@example.org")
-    answer = post(manager, "/admin/people/new", **NEWCOMER)
-    assert (answer.status_code, answer.location) == (303, "/admin/people?organisation=CHORALE")
-    (letter,) = rows(Letter)
-    assert letter.template == "invite"
-    assert post(client, f"/password/{letter.facts['secret']}", password="une longue phrase").status_code == 303
-    assert "Zoë Nguyễn" in client.get("/account").text
-
-
-BAD = [
-    {"email": "zoe"},
-    {"email": "zoé@example.org"},
-    {"email": f"{'x' * 250}@example.org"},
-    {"email": MEMBER},
-    {"first_name": " "},
-    {"last_name": "x" * 101},
-    {"organisation": "STN"},
-    {"organisation": "NOWHERE"},
-    {"role": "admin"},
-    {"role": "king"},
-    {"locale": "xx"},
-]
-
-
-def test_a_bad_newcomer_is_shown_again(signed_in: SignedIn) -> None:
-    browser = signed_in("manager@example.org")
-    for bad in BAD:
-        answer = post(browser, "/admin/people/new", **{**NEWCOMER, **bad})
-        assert answer.status_code == 422, bad
-        assert "error-summary" in answer.text
-        assert 'value="Nguyễn"' in answer.text or "last_name" in bad
-    assert rows(Letter) == []
-
-
-def test_roles_and_leaving(signed_in: SignedIn) -> None:
-    manager, staff = signed_in("manager@example.org"), signed_in("staff@example.org")
-    path = f"/admin/people/{seat_id('staff@example.org')}"
-    assert post(manager, path, role="admin").status_code == 422
-    assert post(manager, path, role="member").status_code == 303
-    assert "Membre" in staff.get("/account").text
-    assert post(manager, f"{path}/invite", path).status_code == 303
-    assert post(manager, f"{path}/remove", path).status_code == 303
-    assert not is_in(staff)
-    assert manager.get(path).status_code == 404
-
-
-def test_the_last_administrator_stays(signed_in: SignedIn) -> None:
-    admin, manager = signed_in("admin@example.org"), signed_in("manager@example.org")
-    path = f"/admin/people/{seat_id('admin@example.org')}"
-    assert post(manager, path, role="member").status_code == 403
-    assert post(manager, f"{path}/remove", path).status_code == 403
-    assert "Seule l’administration" in manager.get(path).text
-    for answer in (post(admin, path, role="member"), post(admin, f"{path}/remove", path)):
-        assert answer.status_code == 409
-        assert "nommez-en d’abord une autre" in answer.text
-
-
-def test_people_come_by_pages(signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "PAGE", 3)
-    browser = signed_in("admin@example.org")
-    seen: list[str] = []
-    path: str | None = "/admin/people"
-    while path:
-        page = browser.get(path).text
-        seen += re.findall(r"[\w.]+@example\.org(?=</div>)", page)
-        following = re.search(r'href="([^"]+)" rel="next"', page)
-        path = following[1].replace("&amp;", "&") if following else None
-    assert len(seen) == len(set(seen)) == 7
-    for odd in ("page=0", "page=-1", "page=x", f"page={2**70}", "q=%25", "organisation=NOWHERE"):
-        assert browser.get(f"/admin/people?{odd}").status_code == 200

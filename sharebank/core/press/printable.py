@@ -46,7 +46,7 @@ def printable(text: str, *, latin_only: bool = False) -> str:
     return line + _LEFT_TO_RIGHT if backwards else line
 
 
-def made_printable(value: Any, *, latin_only: bool = False) -> Any:
+def made_printable(value: Any, *, latin_only: bool) -> Any:
     """The same of every text inside plain values."""
     match value:
         case str():

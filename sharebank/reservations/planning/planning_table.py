@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from sharebank.accounts.hours import Week
 from sharebank.core import web
-from sharebank.core.texts import gettext
+from sharebank.core.texts import gettext, in_one_piece
 from sharebank.reservations.planning.planning import Bar, Plan, Shelf, Strip, lanes
 
 QUARTER = 15
@@ -58,8 +58,8 @@ def _cell(hours: Week, day: date, today: date) -> str:
     return "<td>" if hours[day.weekday()] else f"<td{OUT}>"
 
 
-_QUOTES = re.compile("(?<=«) | (?=»)")
-"""French quotation marks never stand alone at the end of a narrow line."""
+_TAIL = re.compile("((?:«\u202f)?[^\\s-]{1,10}\u202f»)")
+"""The closing one with its word: in the narrow first column a long name breaks anywhere, but not between these."""
 
 
 def _head(shelf: Shelf, page: _Page, link: str, rows: int = 1) -> str:
@@ -76,9 +76,13 @@ def _head(shelf: Shelf, page: _Page, link: str, rows: int = 1) -> str:
 @lru_cache(maxsize=1024)
 def _named(code: str, name: str, quantity: int) -> tuple[str, str]:
     """A thing's name, and the name as a link to the thing, with how many of it there are."""
-    said = escape(_QUOTES.sub("\u202f", name))
+    said = in_one_piece(name)
+    parts = [
+        f'<span class="nowrap">{escape(part)}</span>' if number % 2 else escape(part)
+        for number, part in enumerate(_TAIL.split(said))
+    ]
     units = f" <small>× {quantity}</small>" if quantity > 1 else ""
-    return said, f'<a class="name" href="/resources/{quote(code)}">{said}</a>{units}'
+    return escape(said), f'<a class="name" href="/resources/{quote(code)}">{"".join(parts)}</a>{units}'
 
 
 def _label(bar: Bar, start: str, end: str, page: _Page, many: bool) -> str:

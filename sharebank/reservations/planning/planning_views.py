@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from flask import render_template, request, url_for
-from wtforms import Form, SelectField
+from wtforms import SelectField
 from wtforms.fields import DateField
 from wtforms.validators import Optional, ValidationError
 
@@ -16,16 +16,21 @@ from sharebank.accounts import directory
 from sharebank.accounts.forms import options
 from sharebank.accounts.web import me
 from sharebank.catalog.forms import ANY, KINDS
-from sharebank.core import web
+from sharebank.core import clock, web
 from sharebank.core.db import db
+from sharebank.core.forms import Plain
+from sharebank.core.period import to_local
 from sharebank.core.texts import gettext as _
 from sharebank.reservations.blueprint import Page, bp, today
 from sharebank.reservations.forms import FIRST_DAY, LAST_DAY
 from sharebank.reservations.planning.planning import VIEWS, Plan, Shelf, plan, step
 from sharebank.reservations.planning.planning_table import LAST_HOUR, first_hour, table_body
 
+AFTERNOON = time(14)
+"""When what is booked from the planning begins, until somebody says otherwise."""
 
-class PlanningForm(Form):
+
+class PlanningForm(Plain):
     """Which planning."""
 
     view = SelectField(choices=options({view: view for view in VIEWS}), default="week")
@@ -51,6 +56,7 @@ def planning() -> Page:
             field.data = usual
     day = (form.date.data if form.validate() else None) or today()
     view = form.view.data if form.view.data in VIEWS else "week"
+    now = to_local(clock.now(), web.tz())
     found = plan(db.session(), me(), view, day, web.tz(), house=form.house.data, kind=form.kind.data)
     listed = "list" in request.args
     # A week's page has fourteen such links: quoted once, for a reader may have put anything in the address.
@@ -63,7 +69,7 @@ def planning() -> Page:
         title=title(found),
         today=today(),
         hours=range(first_hour(found), LAST_HOUR) if view == "day" else (),
-        body="" if listed else table_body(found, today(), _booking_link(found, day), _day_link(form.kind.data)),
+        body="" if listed else table_body(found, today(), _booking_link(found, day, now), _day_link(form.kind.data)),
         listed=listed,
         entries=list_entries(found) if listed else (),
         address=lambda **change: stem + "&".join(f"{name}={value}" for name, value in (args | change).items()),
@@ -86,13 +92,18 @@ def title(found: Plan) -> str:
         return web.day_words(found.first)
     if found.view == "month":
         return web.month_words(found.first)
-    last = found.first + timedelta(days=found.days - 1)
-    return str(_("Week of %(first)s to %(last)s", first=web.day_month(found.first), last=web.day_month_year(last)))
+    return web.week_words(found.first)
 
 
-def _booking_link(found: Plan, day: date) -> Any:
-    when = max(found.first, day) if found.view != "day" else found.first
-    stem = f"/reservations/new?day={when.isoformat()}&amp;start=14:00&amp;end=18:00&amp;pick="
+def _booking_link(found: Plan, day: date, now: datetime) -> Any:
+    """An afternoon; of today what is left of it, from the next full hour on."""
+    first = datetime.combine(max(found.first, day) if found.view != "day" else found.first, AFTERNOON)
+    if first.date() == now.date():
+        first = max(first, now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
+    last = first + timedelta(hours=4)
+    until = f"&amp;last_day={last.date().isoformat()}" if last.date() != first.date() else ""
+    when = f"day={first.date().isoformat()}&amp;start={first:%H:%M}&amp;end={last:%H:%M}{until}"
+    stem = f"/reservations/new?{when}&amp;pick="
     return lambda shelf: stem + quoted(shelf.code)
 
 

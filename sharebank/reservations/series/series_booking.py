@@ -16,8 +16,9 @@ from sharebank.catalog import service as catalog
 from sharebank.core.errors import N_, Refused
 from sharebank.core.period import to_local
 from sharebank.reservations import gate
-from sharebank.reservations.asking import Ask, Details, look_up, stored
+from sharebank.reservations.asking import Ask, look_up, stored
 from sharebank.reservations.booking import new_ref
+from sharebank.reservations.deciding.judging import details_of
 from sharebank.reservations.models import Series
 from sharebank.reservations.rules import Collision
 from sharebank.reservations.series.series import SeriesAsk, asked, look
@@ -171,7 +172,7 @@ def retry(
     assert borrower is not None
     own = may_house(actor, "book_at_once", series.lender_id)
     found = Preview(tuple(things), borrower, dates, own)
-    rules = Rules(series.purpose, details_of(series), override, asked_at=series.created_at)
+    rules = Rules(series.purpose, details_of(session, series), override, asked_at=series.created_at)
     judge(session, actor, found, series.wants, now, tz, rules=rules)
     refuse_barred(dates)
     overruled = override.strip() if any(one.why for one in dates) else ""
@@ -183,11 +184,3 @@ def retry(
     session.flush()
     tell_booked(session, actor, series, terms.status, dates, now)
     return [ref for _, ref in made.values()]
-
-
-def details_of(series: Series) -> Details:
-    """What a series was asked for with, as the rules want it; drivers and promises were looked at then."""
-    said = series.details
-    return Details(
-        headcount=series.headcount, distance_km=said.get("distance_km"), options=tuple(said.get("options", ()))
-    )

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from wtforms import (
     BooleanField,
     DateField,
-    FieldList,
-    Form,
-    FormField,
     IntegerField,
     SelectField,
-    SelectMultipleField,
-    StringField,
     TimeField,
 )
-from wtforms.validators import DataRequired, Length, NumberRange, Optional
-from wtforms.widgets import CheckboxInput, ListWidget
+from wtforms.validators import Optional
 
 from sharebank.accounts.forms import options
-from sharebank.core import web
 from sharebank.core.errors import Refused
+from sharebank.core.forms import Between, Plain
 from sharebank.core.texts import lazy_gettext as _
 from sharebank.lending.windows import WEEKDAYS as DAYS
-from sharebank.reservations.forms import LARGEST, MOST_LINES, LineForm, PeriodFields
+from sharebank.reservations.forms import ManyField, WishForm
+from sharebank.reservations.previewing import Needs
 from sharebank.reservations.series.series_rules import MOST, WEEKDAYS, Plan, chosen_skip, simple_rule
 
 FREQUENCIES = {
@@ -45,41 +41,24 @@ NTH = {
 }
 
 
-class Checkboxes(SelectMultipleField):
-    """Several of a few, each with its box."""
-
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
-
-
-class SeriesForm(PeriodFields):
+class SeriesForm(WishForm):
     """The first date, how it repeats, until when."""
 
-    organisation = SelectField(_("For"), [DataRequired()])
-    purpose = StringField(_("What for?"), [DataRequired(_("Say in a few words what it is for.")), Length(max=300)])
-    public = BooleanField(_("Open to the public: show it on the house's programme"))
-    headcount = IntegerField(_("How many people"), [Optional(), NumberRange(1, LARGEST)])
-    lines = FieldList(FormField(LineForm), max_entries=MOST_LINES)
     freq = SelectField(_("Repeat"), choices=options(FREQUENCIES), default="weekly")
-    weekdays = Checkboxes(_("On which days"), choices=options(dict(zip(WEEKDAYS, DAYS, strict=True))))
+    weekdays = ManyField(_("On which days"), choices=options(dict(zip(WEEKDAYS, DAYS, strict=True))))
     nth = SelectField(_("Which one of the month"), choices=options(NTH), default="")
     until = DateField(_("Until"), [Optional()])
-    count = IntegerField(_("or: how many times"), [Optional(), NumberRange(1, MOST)])
+    count = IntegerField(_("or: how many times"), [Optional(), Between(1, MOST)])
     school_holidays = BooleanField(_("Leave out the school holidays"))
     public_holidays = BooleanField(_("Leave out the public holidays"))
-    override = StringField(_("Lend it all the same, because"), [Optional(), Length(max=300)])
 
     def name_days(self, names: Iterable[str]) -> None:
         """The days in the reader's language, in the order of the week."""
         self.weekdays.choices = options(dict(zip(WEEKDAYS, names, strict=True)))
 
-    def wants(self) -> dict[str, int]:
-        """Code and quantity of each thing; the same code twice adds up."""
-        found: dict[str, int] = {}
-        for line in self.lines.data:
-            if line["quantity"]:
-                found[line["code"]] = found.get(line["code"], 0) + line["quantity"]
-        return found
+    def fit(self, needs: Needs) -> None:
+        """As a single request, but for the moments of one collection and one return."""
+        super().fit(replace(needs, fields=needs.fields - {"collect_at", "return_at"}))
 
     def plan(self, tz: ZoneInfo) -> Plan | None:
         """What was typed, or nothing, with the reason at its field."""
@@ -106,14 +85,8 @@ class SeriesForm(PeriodFields):
         skip = chosen_skip({name: self[name].data for name in ("school_holidays", "public_holidays")})
         return Plan(first, last, rule, self.until.data, skip)
 
-    def tell(self, refused: Refused) -> None:
-        """Show a refusal at the field it is about."""
-        name = {"starts_at": "day", "ends_at": "end", "lines": "purpose"}.get(refused.field or "", refused.field or "")
-        field = self._fields.get(name, self.day)
-        field.errors = [*field.errors, web.say(refused)]
 
-
-class ChangeForm(Form):
+class ChangeForm(Plain):
     """What shall be otherwise, and how far that reaches."""
 
     scope = SelectField(_("Which dates"))

@@ -18,10 +18,10 @@ from sharebank.catalog.service import Thing
 from sharebank.core.errors import N_, NotFound, Refused
 from sharebank.core.period import to_local
 from sharebank.lending.calendar import french
+from sharebank.reservations.deciding.judging import details_of
 from sharebank.reservations.models import Reservation, Series, SeriesDate
 from sharebank.reservations.rules import UnknownResource
 from sharebank.reservations.series.series import DEFAULT_ZONE, OneHouse
-from sharebank.reservations.series.series_booking import details_of
 from sharebank.reservations.series.series_judging import Date, Preview, Rules, judge
 from sharebank.reservations.series.series_reading import OPEN
 from sharebank.reservations.series.series_rules import Plan, Rule, dates_of, expand, read_rule
@@ -94,7 +94,7 @@ def prepare(
     borrower = directory.organisation(session, series.borrower.code)
     assert borrower is not None
     found = Preview(tuple(things), borrower, [*dates, *added], own)
-    rules = Rules(series.purpose, details_of(series), asked_at=series.created_at)
+    rules = Rules(series.purpose, details_of(session, series), asked_at=series.created_at)
     judge(session, actor, found, wants, now, tz, but=[loan.id for _, loan in booked], rules=rules)
     rest = [row for row in reach if row.state != "booked" and row.starts_at > now] if moves else []
     return Change(found, wants, moved, added, dropped, rest)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 
-from sharebank.accounts import directory
-from sharebank.accounts.forms import options
-from sharebank.accounts.permissions import may_loan
+from sharebank.accounts.permissions import may_anywhere, may_loan
 from sharebank.accounts.web import me
 from sharebank.catalog import service as catalog
 from sharebank.catalog.service import Thing
@@ -21,14 +20,14 @@ from sharebank.core.overrule import Overridable
 from sharebank.core.texts import gettext as _
 from sharebank.core.texts import ngettext
 from sharebank.lending.windows import WEEKDAYS as DAYS
-from sharebank.reservations.asking import Details
 from sharebank.reservations.blueprint import Page, bp, today
-from sharebank.reservations.forms import MOST_LINES, coming_saturday
-from sharebank.reservations.rules import Collision
+from sharebank.reservations.forms import coming_saturday
+from sharebank.reservations.rules import Collision, RuleBroken
 from sharebank.reservations.series import series, series_booking, series_deciding, series_reading, series_words
 from sharebank.reservations.series.series import SeriesAsk
 from sharebank.reservations.series.series_forms import SeriesForm
-from sharebank.reservations.views import when_args
+from sharebank.reservations.series.series_judging import Preview
+from sharebank.reservations.views import carried, fit, may_override, picks, when_args
 
 bp.add_app_template_filter(series_words.rule_words, "repeats")
 bp.add_app_template_filter(series_words.state_words, "date_state")
@@ -44,17 +43,17 @@ bp.add_app_template_filter(series_words.day_in_month, "day_in_month")
 def new_series() -> Page:
     """What repeats; then, with `show`, every date with its state."""
     shown = "show" in request.args
-    form = _series_form(SeriesForm(request.args if "day" in request.args else None))
+    form = SeriesForm(request.args if "day" in request.args else None)
     if not shown:
         _fill(form)
-        return _series_page(form, None, None, 200)
-    return _look(form, None)
+    _fit(form)
+    return _look(form, None) if shown and "drop" not in request.args else _series_page(form, None, None, 200)
 
 
 @bp.post("/series/new")
 def create_series() -> Page:
     """Book the dates chosen, all or none."""
-    form = _series_form(SeriesForm(request.form))
+    form = _fit(SeriesForm(request.form))
     ask = _ask(form)
     if ask is None:
         return _series_page(form, None, None, 422)
@@ -75,9 +74,8 @@ def create_series() -> Page:
     return redirect(url_for("reservations.series", ref=made.ref), 303)
 
 
-def _series_form(form: SeriesForm) -> SeriesForm:
-    bodies = directory.borrowable_for(db.session(), me())
-    form.organisation.choices = options({body.organisation: body.name for body in bodies})
+def _fit(form: SeriesForm) -> SeriesForm:
+    fit(form)
     form.name_days([_(name) for name in DAYS.values()])
     return form
 
@@ -88,26 +86,18 @@ def _fill(form: SeriesForm) -> None:
         form.put(*coming_saturday(today()))
         form.organisation.data = request.args.get("organisation", "")
         form.purpose.data = request.args.get("purpose", "")[:300]
-    for code, quantity in _picks().items():
+    for code, quantity in picks().items():
         form.lines.append_entry({"code": code, "quantity": quantity})
     form.school_holidays.data = form.public_holidays.data = True
     form.freq.data = form.freq.data or "weekly"
 
 
-def _picks() -> dict[str, int]:
-    chosen: dict[str, int] = {}
-    for pick in request.args.getlist("pick")[:MOST_LINES]:
-        code, _colon, number = pick.partition(":")
-        chosen[code[:20]] = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
-    return chosen
-
-
 def _ask(form: SeriesForm) -> SeriesAsk | None:
     plan = form.plan(web.tz()) if form.validate() else None
-    if plan is None:
+    details = form.details(web.tz()) if plan else None
+    if plan is None or details is None:
         return None
-    details, override = Details(headcount=form.headcount.data), (form.override.data or "").strip()
-    purpose = (form.purpose.data or "").strip()
+    purpose, override = (form.purpose.data or "").strip(), (form.override.data or "").strip()
     return SeriesAsk(form.organisation.data, purpose, form.wants(), plan, form.public.data, override, details)
 
 
@@ -124,10 +114,19 @@ def _look(form: SeriesForm, refused: Refused | None, chosen: Collection[str] | N
         else:
             form.tell(wrong)
         return _series_page(form, None, None, wrong.status)
+    told = refused or _of_all(found)
+    if told is not None and (told.field or "") in form and told.field != "lines":
+        form.tell(told)
     ticked = {one.key for one in found.dates if one.bookable and one.state in ("free", "outside_hours")}
     if chosen is not None:
         ticked = {one.key for one in found.dates if one.bookable} & set(chosen)
     return _series_page(form, found, ticked, refused.status if refused else 200, refused, ask.plan.rule.text)
+
+
+def _of_all(found: Preview) -> RuleBroken | None:
+    """The rule that no date keeps, if it is so."""
+    whys = [one.why for one in found.dates if not one.bookable]
+    return next((why for why in whys if isinstance(why, RuleBroken)), None) if len(whys) == len(found.dates) else None
 
 
 def _series_page(
@@ -149,9 +148,10 @@ def _series_page(
         ticked=ticked or (),
         counts={state: states.count(state) for state in dict.fromkeys(states)},
         kept=[(name, value) for name, values in request.values.lists() for value in values if name not in NOT_KEPT],
+        wish=carried(form),
         may_override=bool(form.override.data or form.override.errors)
         or (found is not None and any(isinstance(one.why, Overridable) and one.why.overridable for one in found.dates)),
-        sentence=sentence_of(refused),
+        sentence=sentence_of(refused) if not form.errors else "",
         say=web.say,
         when_args=when_args,
         rule=rule,
@@ -159,7 +159,8 @@ def _series_page(
     return page, status
 
 
-NOT_KEPT = ("chosen", "csrf_token", "show", "override")
+NOT_KEPT = ("chosen", "csrf_token", "show", "override", "accepts", "letter")
+"""Fields that stand in the form of the dates, or belong to one answer alone."""
 
 
 def sentence_of(refused: Refused | None) -> str:
@@ -177,7 +178,7 @@ def sentence_of(refused: Refused | None) -> str:
 def series_index() -> Page:
     """Mine, or my house's."""
     session, actor = db.session(), me()
-    scope = "house" if request.args.get("scope") == "house" and (actor.staff_ids or actor.admin) else "mine"
+    scope = "house" if request.args.get("scope") == "house" and may_anywhere(actor, "see_desks") else "mine"
     listed = series_reading.visible_series(session, actor, clock.now(), houses=scope == "house")
     return render_template("reservations/series_index.html", listed=listed, scope=scope)
 
@@ -188,8 +189,19 @@ def show_series(ref: str) -> Page:
     return show_page(ref, 200)
 
 
-def show_page(ref: str, status: int, sentence: str = "", override: bool = False) -> Page:
-    """A series' page; with a sentence about what could not be done."""
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed in one of the forms of a series' page, and is shown there again."""
+
+    why: str = ""
+    chosen: Collection[str] = ()
+    override: str = ""
+    may_override: bool = False
+    """It was refused for what a reason overrules: one is asked for."""
+
+
+def show_page(ref: str, status: int, sentence: str = "", *, decided: Typed = Typed(), retried: Typed = Typed()) -> Page:
+    """A series' page; with a sentence about what could not be done, and what was typed for it."""
     session, actor, now = db.session(), me(), clock.now()
     found = series_reading.series_of_ref(session, actor, ref)
     dates = series_reading.dates_of_series(session, found)
@@ -207,7 +219,8 @@ def show_page(ref: str, status: int, sentence: str = "", override: bool = False)
         may_change=may_loan(actor, "cancel", found),
         retryable={one.id for one in dates if not one.held and one.state != "no_such_time" and one.period.start > now},
         sentence=sentence,
-        override=override,
+        decided=decided,
+        retried=retried,
         after=series_reading.that_follows(session, found),
         first=datetime.fromisoformat(found.first_start).date(),
     )
@@ -232,8 +245,8 @@ def retry_series(ref: str) -> Page:
     except NotFound:
         raise
     except Refused as refused:
-        may_override = isinstance(refused, Overridable) and refused.overridable
-        return show_page(ref, refused.status, sentence_of(refused), may_override)
+        typed = Typed("", sent, override, may_override(refused))
+        return show_page(ref, refused.status, sentence_of(refused), retried=typed)
     flash(ngettext("%(num)s date is booked.", "%(num)s dates are booked.", len(refs)), "success")
     return redirect(url_for("reservations.series", ref=ref), 303)
 
@@ -248,8 +261,7 @@ def decide_series(ref: str, act: str) -> Page:
     except NotFound:
         raise
     except Refused as refused:
-        return show_page(
-            ref, refused.status, web.say(refused), isinstance(refused, Overridable) and refused.overridable
-        )
+        typed = Typed(why, (), override, may_override(refused))
+        return show_page(ref, refused.status, web.say(refused), decided=typed)
     flash(_("Done."), "success")
     return redirect(url_for("reservations.series", ref=ref), 303)

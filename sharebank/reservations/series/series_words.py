@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from babel.dates import format_date
-
 from sharebank.core import web
+from sharebank.core.days import written
 from sharebank.core.errors import N_
 from sharebank.core.period import Period, to_local
 from sharebank.core.texts import gettext, ngettext
@@ -66,7 +65,7 @@ def hours_words(period: Period) -> str:
 
 def day_in_month(day: date) -> str:
     """`mar. 5`, below the name of its month."""
-    return str(format_date(day, "EEE d", locale=web.locale_code()))
+    return written(day, "EEE d", web.locale_code())
 
 
 def rule_words(text: str, first: date | datetime) -> str:

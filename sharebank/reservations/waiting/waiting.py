@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import ClassVar
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, update
@@ -22,10 +22,10 @@ from sharebank.catalog.service import Thing
 from sharebank.core.errors import N_, NotFound, Refused
 from sharebank.core.period import Period
 from sharebank.notifications.service import post
-from sharebank.reservations.asking import Ask, look_up
+from sharebank.reservations.asking import Ask, look_up, stored
 from sharebank.reservations.availability import claims, free_units, hold_of, shortage, widest
 from sharebank.reservations.booking import borrower_of, new_ref, things_of
-from sharebank.reservations.gate import SLOT, weigh
+from sharebank.reservations.gate import unpromised, weigh
 from sharebank.reservations.lifecycle import about, facts_of
 from sharebank.reservations.models import Reservation, ReservationEvent, ReservationLine
 from sharebank.reservations.rules import (
@@ -40,6 +40,8 @@ from sharebank.reservations.waiting.waiting_models import WaitingEntry, WaitingL
 
 MOST = 30
 """Entries one person may have in all lines together."""
+MEANWHILE = ("documents", "quota")
+"""Rules that one may come to keep while one waits: a document is shown, another loan is given up."""
 _UTC = ZoneInfo("UTC")
 
 
@@ -73,7 +75,7 @@ def wait(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) 
     if ask.period.start <= now:
         raise InThePast("starts_at")
     body = borrower_of(session, actor, ask.organisation)
-    _keep_rules(session, actor, ask, body, things, now, tz)
+    said = _keep_rules(session, actor, ask, body, things, now, tz)
     free = free_units(session, things, ask.period)
     if all(free[thing.id] >= ask.wants[thing.code] for thing in things):
         raise FreeNow
@@ -99,7 +101,7 @@ def wait(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) 
             purpose=ask.purpose,
             public=ask.public,
             headcount=ask.details.headcount,
-            details={},
+            details=said,
             created_at=now,
             lines=[WaitingLine(resource_id=thing_id, quantity=quantity) for thing_id, quantity in wanted.items()],
         )
@@ -111,13 +113,20 @@ def wait(session: Session, actor: Actor, ask: Ask, now: datetime, tz: ZoneInfo) 
 
 def _keep_rules(
     session: Session, actor: Actor, ask: Ask, body: Role, things: Sequence[Thing], now: datetime, tz: ZoneInfo
-) -> None:
-    """Nobody waits for what the rules would not let them have then; notice counts from the day one stands in line."""
+) -> dict[str, Any]:
+    """What was said besides, as it is kept; notice counts from the day one stands in line.
+
+    Nobody waits for what the rules would not let them have then: raises RuleBroken, NotPromised.
+    """
     own = {thing.house_id: may_house(actor, "book_at_once", thing.house_id) for thing in things}
     known = look_up(session, body, things, ask.period.start, ask.details, tz)
-    for one in weigh(things, ask.wants, known, own, ask.period, now, tz, ask.purpose, ask.details):
-        if refusal := broken(one.thing.code, [breach for breach in one.found if breach.field in SLOT]):
+    weighed = weigh(things, ask.wants, known, own, ask.period, now, tz, ask.purpose, ask.details)
+    for one in weighed:
+        if refusal := broken(one.thing.code, [breach for breach in one.found if breach.kind not in MEANWHILE]):
             raise refusal
+    for hindrance in unpromised(weighed, ask):
+        raise hindrance.refusal
+    return stored(ask.details, known)
 
 
 def _wanted(session: Session, ask: Ask) -> list[Thing]:

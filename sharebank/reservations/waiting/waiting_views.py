@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from flask import flash, redirect, render_template, request, url_for
 
-from sharebank.accounts import directory
-from sharebank.accounts.forms import options
 from sharebank.accounts.web import me
-from sharebank.catalog import service as catalog
+from sharebank.catalog.service import Thing
 from sharebank.core import clock, web
 from sharebank.core.db import db, transaction
-from sharebank.core.errors import Refused
+from sharebank.core.errors import Refused, Said
+from sharebank.core.period import Period
 from sharebank.core.texts import gettext as _
-from sharebank.reservations.asking import Ask, Details
-from sharebank.reservations.blueprint import Page, bp, today
-from sharebank.reservations.deciding.deciding_forms import WaitForm
+from sharebank.lending.kinds import UNDERTAKINGS
+from sharebank.reservations.asking import Ask
+from sharebank.reservations.blueprint import Page, bp
 from sharebank.reservations.deciding.requests_reading import offers_to
-from sharebank.reservations.forms import MOST_LINES, coming_saturday
-from sharebank.reservations.views import when_args
+from sharebank.reservations.forms import AskForm
+from sharebank.reservations.views import asked_form, carried, fit, when_args
 from sharebank.reservations.waiting import waiting as lines
 
 LARGEST = 2**31 - 1
@@ -36,49 +35,36 @@ def waiting() -> Page:
 @bp.route("/waiting/new", methods=["GET", "POST"])
 def wait() -> Page:
     """Tell me when it frees."""
-    form = WaitForm() if request.method == "POST" else WaitForm(request.args if "day" in request.args else None)
-    bodies = directory.borrowable_for(db.session(), me())
-    form.organisation.choices = options({body.organisation: body.name for body in bodies})
-    if request.method == "GET":
-        if "day" not in request.args:
-            form.put(*coming_saturday(today()))
-        form.purpose.data = request.args.get("purpose", "")[:300]
-        for code, quantity in _picks():
-            form.lines.append_entry({"code": code, "quantity": quantity})
-        return _wait_page(form, 200)
+    form = AskForm() if request.method == "POST" else asked_form()
+    del form.override  # nothing is lent yet
+    things, _borrower = fit(form)
+    if request.method == "GET" or "drop" in request.form:
+        return _wait_page(form, things, 200)
     period = form.period(web.tz()) if form.validate() else None
-    if period is None:
-        return _wait_page(form, 422)
-    details = Details(headcount=form.headcount.data)
-    ask = Ask(form.organisation.data, (form.purpose.data or "").strip(), period, form.wants(), details=details)
+    details = form.details(web.tz()) if period else None
+    if period is None or details is None:
+        return _wait_page(form, things, 422)
+    purpose = (form.purpose.data or "").strip()
+    ask = Ask(form.organisation.data, purpose, period, form.wants(), form.public.data, details=details)
     try:
         with transaction() as session:
             lines.wait(session, me(), ask, clock.now(), web.tz())
     except Refused as refused:
-        form.form_errors.append(web.say(refused))
-        return _wait_page(form, refused.status, refused)
+        form.tell(refused)
+        return _wait_page(form, things, refused.status, period if isinstance(refused, lines.FreeNow) else None)
     flash(_("You are on the waiting list: we write to you when it frees."), "success")
     return redirect(url_for("reservations.waiting"), 303)
 
 
-def _picks() -> Iterator[tuple[str, int]]:
-    """What the address says was wanted: `pick=CODE` or `pick=CODE:60`."""
-    for pick in request.args.getlist("pick")[:MOST_LINES]:
-        code, _colon, number = pick.partition(":")
-        if code:
-            yield code, int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
-
-
-def _wait_page(form: WaitForm, status: int, refused: Refused | None = None) -> Page:
-    codes = [line["code"] for line in form.lines.data if line["code"]]
-    things = catalog.things_by_code(db.session(), codes)
+def _wait_page(form: AskForm, things: Mapping[str, Thing], status: int, free: Period | None = None) -> Page:
+    """The form; with a link to book what is `free` at its time."""
     book_url = None
-    if isinstance(refused, lines.FreeNow):
+    if free is not None:
         chosen = [f"{code}:{quantity}" for code, quantity in form.wants().items()]
-        period = form.period(web.tz())
-        facts = {"purpose": form.purpose.data, "organisation": form.organisation.data}
-        book_url = url_for("reservations.new", pick=chosen, **facts, **when_args(period)) if period else None
-    return render_template("reservations/wait.html", form=form, things=things, book_url=book_url), status
+        book_url = url_for("reservations.new", pick=chosen, **carried(form, hours=True), **when_args(free))
+    promised = [web.say(Said(UNDERTAKINGS[key])) for key in form.promised]
+    page = render_template("reservations/wait.html", form=form, things=things, book_url=book_url, promised=promised)
+    return page, status
 
 
 @bp.post(f"/waiting/<int(max={LARGEST}):entry_id>/leave")
