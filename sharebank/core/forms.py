@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from flask_wtf.i18n import translations
 from wtforms import Field, Form
 from wtforms.form import BaseForm
+from wtforms.i18n import get_translations
 from wtforms.meta import DefaultMeta
 from wtforms.validators import NumberRange, StopValidation
+
+from sharebank.core.texts import language
 
 
 class Plain(Form):
@@ -18,8 +21,13 @@ class Plain(Form):
         """WTForms asks here."""
 
         def get_translations(self, _form: BaseForm) -> Any:
-            """Those a form with a token has."""
-            return translations
+            """Kept: Flask-WTF reads its own from their file for each page."""
+            return _words(language())
+
+
+@lru_cache
+def _words(locale: str) -> Any:
+    return get_translations((locale, "en"))
 
 
 class Between(NumberRange):
