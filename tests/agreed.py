@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from sharebank.core.db import transaction
 from sharebank.insurance.models import Coverage
 from sharebank.reservations import booking
 from sharebank.reservations.booking import Ask
-from sharebank.reservations.models import Reservation, ReservationEvent
+from sharebank.reservations.models import Reservation, ReservationEvent, Series, SeriesDate
 from tests import world
 
 LATER = world.NOW + timedelta(hours=1)
@@ -83,6 +83,37 @@ def loan_of(
         loan.events.append(ReservationEvent(at=world.NOW, user_id=None, status="approved", why=""))
         session.flush()
         return loan
+
+
+def series_of(actor: Any, days: Sequence[int], rule: str, until: date) -> list[Reservation]:
+    """Approved loans of a room that are the dates of one series."""
+    loans = [loan_of(actor, {"MCNG-R01": 1}, day=day) for day in days]
+    with transaction() as session:
+        first = loans[0]
+        series = Series(
+            ref="S26-0001",
+            purpose="Répétition",
+            lender_id=first.lender_id,
+            borrower_id=first.borrower_id,
+            user_id=first.user_id,
+            wants={"MCNG-R01": 1},
+            rule=rule,
+            zone="Europe/Paris",
+            first_start="2026-11-24T14:00",
+            first_end="2026-11-24T18:00",
+            until=until,
+            skip="none",
+            status="active",
+            created_at=world.NOW,
+        )
+        session.add(series)
+        session.flush()
+        for loan in loans:
+            found = session.get_one(Reservation, loan.id)
+            found.series_id = series.id
+            when = {"starts_at": found.starts_at, "ends_at": found.ends_at}
+            session.add(SeriesDate(series_id=series.id, state="booked", reservation_id=found.id, **when))
+    return loans
 
 
 def issued(actor: Any, loan: Reservation, **more: Any) -> Agreement:

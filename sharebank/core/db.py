@@ -196,8 +196,8 @@ def transaction() -> Iterator[Session]:
     session = db.session()
     if session.new or session.dirty or session.deleted:
         raise RuntimeError("rows were changed outside transaction()")
-    if not session.is_active:
-        session.rollback()
+    if not session.is_active or session.connection().invalidated:
+        session.rollback()  # after a flush that failed; after a server that went
     session.expire_all()
     try:
         connection = session.connection()  # the one that read so far

@@ -55,7 +55,7 @@ def advised(actor: Actor, ask: Ask) -> Iterator[None]:
 
 
 MOST_ADVISED = 5
-"""Of how many things nobody reads more ways out."""
+"""Barred things whose ways out are looked up: nobody reads more."""
 
 
 def foreseen(actor: Actor, ask: Ask, offers: Iterable[Offer]) -> tuple[Collision | None, list[WayOut]]:

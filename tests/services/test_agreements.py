@@ -25,10 +25,10 @@ from sharebank.insurance.models import Coverage, Driver
 from sharebank.notifications.models import Letter
 from sharebank.reservations import booking, lifecycle
 from sharebank.reservations.booking import Ask
-from sharebank.reservations.models import Reservation, Series, SeriesDate
+from sharebank.reservations.models import Reservation
 from sharebank.reservations.rules import NotSigned
 from tests import world
-from tests.agreed import ANNUAL, LATER, Find, ask_for, issued, loan_of, town, words
+from tests.agreed import ANNUAL, LATER, Find, ask_for, issued, loan_of, series_of, town, words
 
 __all__ = ["town"]  # the fixture
 
@@ -223,39 +223,7 @@ def test_a_year_is_signed_once_and_each_loan_has_its_short_form(town: Flask, act
 
 def test_a_series_has_one_agreement_for_all_its_dates(town: Flask, actor: Find) -> None:
     member, staff = actor("member@example.org"), actor("staff@example.org")
-    loans = [loan_of(member, {"MCNG-R01": 1}, day=day) for day in (24, 25)]
-    with transaction() as session:
-        loan = session.get_one(Reservation, loans[0].id)
-        series = Series(
-            ref="S26-0001",
-            purpose="Répétition",
-            lender_id=loan.lender_id,
-            borrower_id=loan.borrower_id,
-            user_id=loan.user_id,
-            wants={"MCNG-R01": 1},
-            rule="FREQ=WEEKLY;BYDAY=TU",
-            zone="Europe/Paris",
-            first_start="2026-11-24T14:00",
-            first_end="2026-11-24T18:00",
-            until=date(2027, 7, 6),
-            skip="none",
-            status="active",
-            created_at=world.NOW,
-        )
-        session.add(series)
-        session.flush()
-        for each in loans:
-            found = session.get_one(Reservation, each.id)
-            found.series_id = series.id
-            session.add(
-                SeriesDate(
-                    series_id=series.id,
-                    starts_at=found.starts_at,
-                    ends_at=found.ends_at,
-                    state="booked",
-                    reservation_id=found.id,
-                )
-            )
+    loans = series_of(member, (24, 25), "FREQ=WEEKLY;BYDAY=TU", date(2027, 7, 6))
     first, second = (issued(staff, each) for each in loans)
     assert first.id == second.id
     assert first.kind == "weekly"

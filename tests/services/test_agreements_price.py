@@ -12,9 +12,9 @@ from sharebank.agreements import desk, subjects
 from sharebank.agreements.models import Agreement, AgreementTemplate
 from sharebank.core.db import db, transaction
 from sharebank.lending.prices import Deposit, Line, Quote, Travel
-from sharebank.reservations.models import Reservation, Series, SeriesDate
+from sharebank.reservations.models import Reservation
 from tests import world
-from tests.agreed import ANNUAL, LATER, PER_LOAN, Find, ask_for, issued, loan_of, town, words
+from tests.agreed import ANNUAL, LATER, PER_LOAN, Find, ask_for, issued, loan_of, series_of, town, words
 
 __all__ = ["town"]  # the fixture
 BUS = "Minibus 9 places"
@@ -139,33 +139,11 @@ def test_a_short_form_says_what_a_kilometre_costs(town: Flask, actor: Find) -> N
 
 def test_a_series_with_a_paid_date_is_not_free(town: Flask, actor: Find) -> None:
     member, staff = actor("member@example.org"), actor("staff@example.org")
-    loans = [loan_of(member, {"MCNG-R01": 1}, day=day) for day in (24, 25, 26, 27)]
+    loans = series_of(member, (24, 25, 26, 27), "FREQ=DAILY", date(2026, 11, 27))
     with transaction() as session:
-        loan = session.get_one(Reservation, loans[0].id)
-        series = Series(
-            ref="S26-0001",
-            purpose="Répétition",
-            lender_id=loan.lender_id,
-            borrower_id=loan.borrower_id,
-            user_id=loan.user_id,
-            wants={"MCNG-R01": 1},
-            rule="FREQ=DAILY",
-            zone="Europe/Paris",
-            first_start="2026-11-24T14:00",
-            first_end="2026-11-24T18:00",
-            until=date(2026, 11, 27),
-            skip="none",
-            status="active",
-            created_at=world.NOW,
-        )
-        session.add(series)
-        session.flush()
         for each, cents in zip(loans, (0, 1500, 1500, 1900), strict=True):
             found = session.get_one(Reservation, each.id)
-            found.series_id = series.id
             found.quote = Quote((Line("Hire", 4, "hour", cents),) if cents else ()).to_json()
-            when = {"starts_at": found.starts_at, "ends_at": found.ends_at}
-            session.add(SeriesDate(series_id=series.id, state="booked", reservation_id=found.id, **when))
             if cents == 1900:
                 found.status = "requested"
     made = {issued(staff, each).id for each in loans[:3]}

@@ -164,6 +164,8 @@ def test_after_the_server_went_the_next_request_finds_it_again(app: Flask, town_
         other.execute(text(f"{gone} pg_backend_pid()"))
     with pytest.raises(DBAPIError):
         directory.houses(db.session())
+    with transaction() as session:  # who goes on with the same session has another connection, too
+        assert directory.houses(session)
     db.session.remove()
     for _ in range(3):
         assert directory.houses(db.session())
