@@ -11,17 +11,27 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam, event
+from sqlalchemy import ARRAY, ColumnElement, ScalarSelect, String, any_, bindparam, cast, event, select
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.types import TypeEngine
 
 Facts = Mapping[str, Any]
 MANY = 1000
 """So many rows are not left with the cursor as well."""
 SPELLINGS = 300
 """How many of one statement are kept: one for each number of values in its lists."""
+
+
+def unseen(name: str, kind: TypeEngine[Any]) -> ScalarSelect[Any]:
+    """A fact that PostgreSQL cannot look at while it plans, so that one plan serves all values.
+
+    Where most rows are past, a bound in the future seemed to be worth a plan of its own: a page's query was planned
+    anew each time, for longer than it ran.
+    """
+    return select(bindparam(name, type_=kind)).scalar_subquery()
 
 
 class one_of(ColumnElement[bool]):  # noqa: N801  # reads as SQLAlchemy's own any_ and not_ do
@@ -38,7 +48,7 @@ class one_of(ColumnElement[bool]):  # noqa: N801  # reads as SQLAlchemy's own an
         self.within = column.in_(bindparam(name, expanding=True))
         # Without a length, to which a cast would cut what is longer.
         kind = String() if isinstance(column.type, String) else column.type
-        self.among = column == any_(bindparam(name, type_=ARRAY(kind)))
+        self.among = column == any_(cast(unseen(name, ARRAY(kind)), ARRAY(kind)))  # uncast it would be a set of rows
 
 
 @compiles(one_of)

@@ -20,8 +20,9 @@ from sharebank.accounts.permissions import may_loan
 from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource
 from sharebank.catalog.service import Thing, Wish
+from sharebank.core.db import Instant
 from sharebank.core.period import NonexistentTime, Period, to_local, to_utc
-from sharebank.core.prepared import Prepared, one_of
+from sharebank.core.prepared import Prepared, one_of, unseen
 from sharebank.insurance.rules import gap
 from sharebank.insurance.service import days_of_loan, first_lapses, spans_in_doubt
 from sharebank.reservations.models import Reservation, ReservationLine
@@ -37,9 +38,9 @@ _line = ReservationLine.__table__.c
 # `starts_at < x AND ends_at > y` a database reads all the history before x.
 _claims = select(_line.resource_id, _line.starts_at, _line.ends_at, _line.quantity).where(
     one_of(_line.resource_id, "ids"),
-    _line.starts_at < bindparam("until"),
-    _line.starts_at > bindparam("look_back"),
-    _line.ends_at > bindparam("since"),
+    _line.starts_at < unseen("until", Instant()),
+    _line.starts_at > unseen("look_back", Instant()),
+    _line.ends_at > unseen("since", Instant()),
     _line.holds,
 )
 _CLAIMS = Prepared(_claims)

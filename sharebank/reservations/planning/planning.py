@@ -16,8 +16,9 @@ from sharebank.accounts.actor import Actor
 from sharebank.accounts.hours import Week, parse_opening_hours
 from sharebank.accounts.models import Organisation
 from sharebank.catalog.models import Resource
+from sharebank.core.db import Instant
 from sharebank.core.period import Period
-from sharebank.core.prepared import Prepared, one_of
+from sharebank.core.prepared import Prepared, one_of, unseen
 from sharebank.reservations.models import Reservation, ReservationLine
 
 VIEWS = ("day", "week", "month")
@@ -133,9 +134,9 @@ _BARS = Prepared(
     .where(
         # As in availability: a start bounded on both sides, or the index reads all the history.
         one_of(_line.resource_id, "ids"),
-        _line.starts_at < bindparam("until"),
-        _line.starts_at > bindparam("look_back"),
-        _line.ends_at > bindparam("since"),
+        _line.starts_at < unseen("until", Instant()),
+        _line.starts_at > unseen("look_back", Instant()),
+        _line.ends_at > unseen("since", Instant()),
         _loan.status.in_(SHOWN_STATES),
     )
     .order_by(_line.starts_at)
