@@ -7,34 +7,19 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, text
 
 from benchmarks import loading, measures, pooling, report
-from benchmarks.measures import Figure, Weight
+from benchmarks.measures import Figure
+from benchmarks.report import LARGE, SMALL, Findings
 from benchmarks.serving import serving
+from benchmarks.town import Town
 from tests import servers
 
-SIZES = {"10k": 10_000, "100k": 100_000, "1m": 1_000_000}
+SIZES = {"10k": SMALL, "100k": 100_000, "1m": LARGE}
 DATABASES = ("sqlite", "postgresql")
-
-
-@dataclass
-class Findings:
-    """Everything measured in one run."""
-
-    figures: list[Figure] = field(default_factory=list)
-    weights: list[Weight] = field(default_factory=list)
-    imports: dict[str, float] = field(default_factory=dict)
-    prices: dict[str, float] = field(default_factory=dict)
-    memory: list[float] = field(default_factory=list)
-
-    def add(self, figure: Figure) -> Figure:
-        self.figures.append(figure)
-        print(report.line(figure, self.figures), flush=True)
-        return figure
 
 
 def main() -> int:
@@ -46,7 +31,7 @@ def main() -> int:
     finally:
         servers.end_run(folder)
     print()
-    return report.verdict(findings.figures, findings.weights, findings.imports, findings.prices, findings.memory)
+    return report.verdict(findings)
 
 
 def _arguments() -> argparse.Namespace:
@@ -74,8 +59,11 @@ def _measure(args: argparse.Namespace, folder: Path) -> Findings:
     for database in args.databases:
         if database == "postgresql":
             servers.ensure_postgres(folder, os.getpid(), durable=True)
+        towns = {size: _one(args, findings, folder, database, size) for size in args.sizes}
+        if SMALL in towns and LARGE in towns:
+            _compare(findings, folder, database, towns[SMALL])
         for size in args.sizes:
-            _one(args, findings, folder, database, size)
+            _drop(folder, database, _name(size))
         if not args.no_import:
             url = _empty(folder, database, "imported")
             town = loading.prepare(measures.application(url, folder), url, folder)
@@ -84,10 +72,14 @@ def _measure(args: argparse.Namespace, folder: Path) -> Findings:
     return findings
 
 
-def _one(args: argparse.Namespace, findings: Findings, folder: Path, database: str, size: int) -> None:
-    """One database of one size: load, measure, throw away."""
+def _name(size: int) -> str:
+    return f"bench_{size}"
+
+
+def _one(args: argparse.Namespace, findings: Findings, folder: Path, database: str, size: int) -> Town:
+    """One database of one size: load it and measure."""
     since = time.perf_counter()
-    url = _empty(folder, database, f"bench_{size}")
+    url = _empty(folder, database, _name(size))
     app = measures.application(url, folder)
     town = loading.prepare(app, url, folder)
     loading.load(url, town, size)
@@ -117,16 +109,32 @@ def _one(args: argparse.Namespace, findings: Findings, folder: Path, database: s
         findings.memory += server.megabytes()
     with app.app_context():
         measures.db.engine.dispose()
-    _drop(folder, database, f"bench_{size}")
+    return town
+
+
+def _compare(findings: Findings, folder: Path, database: str, town: Town) -> None:
+    """The same pages with much history and with little; both databases have the same town and the same window."""
+    urls = [_url(folder, database, _name(size)) for size in (SMALL, LARGE)]
+    signed = measures.cookie(measures.application(urls[0], folder))
+    with serving("app", urls[0], folder) as little, serving("app", urls[1], folder) as much:
+        for view, ratio in measures.in_turn(little, much, town, signed):
+            findings.ratios[database, view] = ratio
+            print(f"# {database}: {view}, asked in turn, takes {ratio:.2f} x at 1 million", flush=True)
+
+
+def _url(folder: Path, database: str, name: str) -> str:
+    if database == "sqlite":
+        return f"sqlite:///{folder / name / 'sharebank.db'}"
+    return servers.postgres_url(folder, name)
 
 
 def _empty(folder: Path, database: str, name: str) -> str:
     """The address of a database without tables."""
     if database == "sqlite":
         (folder / name).mkdir()
-        return f"sqlite:///{folder / name / 'sharebank.db'}"
-    _sql(folder, f"CREATE DATABASE {name} TEMPLATE template0")
-    return servers.postgres_url(folder, name)
+    else:
+        _sql(folder, f"CREATE DATABASE {name} TEMPLATE template0")
+    return _url(folder, database, name)
 
 
 def _drop(folder: Path, database: str, name: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from benchmarks import pooling
@@ -13,6 +14,25 @@ PAGE, INSERT = "an empty Flask page", "one raw locked insert"
 CALENDAR = "1,000 events of a calendar, again"
 BOOKINGS = ("booking, by staff", "request, by a member")
 SMALL, LARGE = 10_000, 1_000_000
+
+
+@dataclass
+class Findings:
+    """Everything measured in one run."""
+
+    figures: list[Figure] = field(default_factory=list)
+    weights: list[Weight] = field(default_factory=list)
+    ratios: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By database and view: how many times as long it takes at a million as at ten thousand."""
+    imports: dict[str, float] = field(default_factory=dict)
+    prices: dict[str, float] = field(default_factory=dict)
+    memory: list[float] = field(default_factory=list)
+
+    def add(self, figure: Figure) -> Figure:
+        """Keep a figure, and print it beside its floor."""
+        self.figures.append(figure)
+        print(line(figure, self.figures), flush=True)
+        return figure
 
 
 class Target(NamedTuple):
@@ -66,16 +86,10 @@ SPEED = (
 )
 
 
-def targets(
-    figures: Sequence[Figure],
-    weights: Sequence[Weight],
-    imports: Mapping[str, float],
-    prices: Mapping[str, float],
-    memory: Sequence[float],
-) -> Iterator[Target]:
+def targets(findings: Findings) -> Iterator[Target]:
     """Every target with what was found."""
-    found = {(f.database, f.size, f.what, f.clients): f.timing for f in figures}
-    places = sorted({(f.database, f.size) for f in figures if f.size})
+    found = {(f.database, f.size, f.what, f.clients): f.timing for f in findings.figures}
+    places = sorted({(f.database, f.size) for f in findings.figures if f.size})
     for database, size in places:
         for what, ms, rate in SPEED:
             label = f"{database} {size}, {what}"
@@ -84,27 +98,24 @@ def targets(
             if rate:
                 reached = found[database, size, what, 8].rate
                 yield Target(f"{label}, rate for 8 clients", f">= {rate}/s", f"{reached:.0f}/s", reached >= rate)
-    for figure in figures:
+    for figure in findings.figures:
         if figure.what == CALENDAR:
             p50 = figure.timing.at(0.5)
             yield Target(f"{figure.database} {figure.size}, {CALENDAR}", "<= 30 ms", f"{p50:.2f} ms", p50 <= 30)
-    for database in sorted({database for database, _ in places}):
-        for view in ("day", "week", "month"):
-            small, large = (found.get((database, size, view, 1)) for size in (SMALL, LARGE))
-            if small and large:
-                ratio = large.at(0.5) / small.at(0.5)
-                yield Target(f"{database}, {view}, 1 million / 10 thousand", "<= 1.2", f"{ratio:.2f}", ratio <= 1.2)
-    for database, seconds in imports.items():
+    for (database, view), ratio in findings.ratios.items():
+        yield Target(f"{database}, {view}, 1 million / 10 thousand", "<= 1.2", f"{ratio:.2f}", ratio <= 1.2)
+    for database, seconds in findings.imports.items():
         yield Target(f"{database}, import of 10,000 reservations", "<= 10 s", f"{seconds:.1f} s", seconds <= 10)
     for (database, size, what, _clients), timing in found.items():
         if what in pooling.TARGETS:
             p50, ms = timing.at(0.5), pooling.TARGETS[what]
             yield Target(f"{database} {size}, {what}, p50", f"<= {ms} ms", f"{p50:.2f} ms", p50 <= ms)
-    for database, seconds in prices.items():
+    for database, seconds in findings.prices.items():
         yield Target(f"{database}, price list of 20,000 articles", "<= 10 s", f"{seconds:.1f} s", seconds <= 10)
-    if memory:
-        yield Target("memory of a worker", "<= 120 MB", f"{max(memory):.0f} MB", max(memory) <= 120)
-    for weight in weights:
+    if findings.memory:
+        most = max(findings.memory)
+        yield Target("memory of a worker", "<= 120 MB", f"{most:.0f} MB", most <= 120)
+    for weight in findings.weights:
         label = f"{weight.what} planning, {weight.size}"
         yield Target(f"{label}", "<= 60 kB", f"{weight.bytes / 1000:.1f} kB", weight.bytes <= 60_000)
         zipped = weight.compressed
@@ -112,16 +123,10 @@ def targets(
         yield Target(f"{label}, requests", "<= 6", str(weight.requests), weight.requests <= 6)
 
 
-def verdict(
-    figures: Sequence[Figure],
-    weights: Sequence[Weight],
-    imports: Mapping[str, float],
-    prices: Mapping[str, float],
-    memory: Sequence[float],
-) -> int:
+def verdict(findings: Findings) -> int:
     """Print every target; 1 when one is missed."""
     missed = 0
-    for target in targets(figures, weights, imports, prices, memory):
+    for target in targets(findings):
         missed += not target.reached
         word = "ok" if target.reached else "NOT"
         print(f"{target.what:<56}{target.limit:>10}{target.found:>11}  {word}")
