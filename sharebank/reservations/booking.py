@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -170,14 +170,14 @@ def between_check_and_insert() -> None:
     """Nothing; the race tests pause here, where a naive service would lose the race."""
 
 
-_RESERVATION = Prepared(
-    {
-        name: dialect.insert(Reservation)
-        .on_conflict_do_nothing(index_elements=["ref"])
-        .returning(Reservation.__table__.c.id)
-        for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
-    }
-)
+_loan = Reservation.__table__.c
+_INSERT = {
+    name: dialect.insert(Reservation).on_conflict_do_nothing(index_elements=["ref"])
+    for name, dialect in {"sqlite": sqlite, "postgresql": postgresql}.items()
+}
+_RESERVATION = Prepared({name: statement.returning(_loan.id) for name, statement in _INSERT.items()})
+_RESERVATIONS = Prepared({name: statement.inline() for name, statement in _INSERT.items()})
+_OF_SERIES = Prepared(select(_loan.id, _loan.ref).where(_loan.series_id == bindparam("series")))
 LINE, EVENT = (Prepared(insert(model).inline()) for model in (ReservationLine, ReservationEvent))
 
 
@@ -188,6 +188,24 @@ def add(session: Session, facts: dict[str, Any], now: datetime, tz: ZoneInfo, re
         ref = new_ref(now, tz)
         for row in _RESERVATION.all(session, {**facts, "ref": ref, "request": request or ref}):
             return row.id, ref
+
+
+def add_dates(
+    session: Session, series_id: int, dates: Sequence[dict[str, Any]], now: datetime, tz: ZoneInfo
+) -> list[tuple[int, str]]:
+    """Write reservations of a series, locked or new, all in one trip; ids and references in the order of the dates."""
+
+    def there() -> dict[str, int]:
+        return {row.ref: row.id for row in _OF_SERIES.all(session, {"series": series_id})}
+
+    found, made = there(), dict[int, tuple[int, str]]()
+    while left := [place for place in range(len(dates)) if place not in made]:
+        drawn = {ref: place for place in left if (ref := new_ref(now, tz)) not in found}
+        rows = [{**dates[place], "series_id": series_id, "ref": ref, "request": ref} for ref, place in drawn.items()]
+        _RESERVATIONS.add(session, rows)
+        found = there()
+        made |= {drawn[ref]: (found[ref], ref) for ref in drawn.keys() & found}
+    return [made[place] for place in range(len(dates))]
 
 
 def _store(

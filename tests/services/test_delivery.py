@@ -239,12 +239,12 @@ def test_one_that_cannot_be_written_is_dead_and_does_not_hold_up_the_others(
 
 
 def test_a_header_that_would_become_two_is_caught(sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.11 writes the Bcc out; the second reading of the built message finds it."""
+    """Some Pythons write the Bcc out, some fold it, some refuse: the second reading of the built message finds it."""
     monkeypatch.setattr(writing, "header_text", lambda text: text.strip())
     english = replace(READER, locale="en")  # a subject without accents, which is not encoded as a whole
     write(template="reservation_approved", purpose="=?UTF-8?Q?=0A?=Bcc: x@evil.example", reader=english)
     assert delivery.deliver(sqlite_app, LATER) == counts(dead=1)
-    assert "headers" in (letter().error or "") or "HeaderWriteError" in (letter().error or "")
+    assert re.search("would arrive as|HeaderWriteError", letter().error or "")
     assert not delivered(sqlite_app)
 
 

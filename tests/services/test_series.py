@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 from sharebank.catalog.models import Resource
 from sharebank.core.db import db, transaction
 from sharebank.core.period import to_local
-from sharebank.reservations import desk
+from sharebank.reservations import booking, desk
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.rules import Collision, OutOfService, TooSoon
 from sharebank.reservations.series import series_booking
@@ -126,6 +126,18 @@ def test_what_was_previewed_is_what_is_booked(actor: Who, book: Book, repeat: Re
     loan = db.session().scalars(select(Reservation).where(Reservation.ref == kept[0].ref)).one()
     assert (loan.status, loan.purpose, loan.request, loan.kind) == ("approved", "Chorale", loan.ref, "loan")
     assert [(line.resource.code, line.quantity) for line in loan.lines] == [(ROOM, 1)]
+
+
+def test_references_that_are_taken_are_drawn_again(book: Book, repeat: Repeat, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = book(STAFF, at(28, "10:00", "12:00"), {SMALL: 1})[0].ref
+    drawn = iter([other, "R26-ONCE22", "R26-ONCE22", "R26-ONCE22", "R26-OTHER2", "R26-THRD22"])
+    monkeypatch.setattr(booking, "new_ref", lambda *_: next(drawn))
+    made = repeat(rule="FREQ=WEEKLY;COUNT=3")
+    assert sorted(made.refs.values()) == ["R26-ONCE22", "R26-OTHER2", "R26-THRD22"]
+    kept = [(one.ref, one.period.start) for one in dates(made.ref) if one.period]
+    assert kept == [(made.refs[one.key], one.period.start) for one in made.preview.dates if one.period]
+    loans = {loan.ref: loan.starts_at for loan in db.session().scalars(select(Reservation))}
+    assert all(loans[ref] == start for ref, start in kept)
 
 
 def test_one_letter_for_all_its_dates(repeat: Repeat) -> None:

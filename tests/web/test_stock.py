@@ -16,6 +16,7 @@ from sharebank.insurance.models import Driver
 from sharebank.reservations import desk
 from sharebank.reservations.asking import Details
 from sharebank.reservations.handover.handover_models import Handover, StockChange
+from sharebank.reservations.models import Reservation
 from tests import world
 from tests.counter import BUS, MEMBER, PLATES, STAFF, STAFF_STN, Book, Who, book, loan, rules
 from tests.web.test_handover import NAMES, sent, stored
@@ -107,6 +108,27 @@ def test_later_from_the_loan_and_found_again_from_the_thing(ref: str, signed_in:
         assert signed_in(who).get(path).status_code == status, path
         assert signed_in(who).post(path, data={"units": "1", "why": "x"}).status_code == status, path
     assert quantity() == 57
+
+
+def test_the_same_press_twice_counts_once(ref: str, signed_in: Sign) -> None:
+    """Until who pressed has been told, and presses once more."""
+    browser = signed_in(STAFF_STN)
+    browser.post(f"/handover/{ref}", data={"l0-quantity": "55", "l0-missing": "5", **NAMES})
+    for path, data, after in (
+        (f"/handover/{ref}/gone/{PLATES}", {"units": "2"}, (58, 56)),
+        (f"/resources/{PLATES}/found", {"units": "1"}, (57, 58)),
+        (f"/handover/{ref}/out/{PLATES}", {"units": "3", "until": "2026-11-30"}, (1, 2)),
+    ):
+        [seen] = re.findall(r'name="seen"[^>]* value="([^"]+)"', sent(browser.get(path)))
+        said = {**data, "why": "Comptées", "seen": seen}
+        assert browser.post(path, data=said).status_code == 303, path
+        again = browser.post(path, data=said)
+        assert (again.status_code, "déjà envoyé" in sent(again)) == (409, True), path
+        counted = (lambda: len(stored(Reservation)) - 1) if "until" in data else quantity
+        assert counted() == after[0], path
+        [seen] = re.findall(r'name="seen"[^>]* value="([^"]+)"', sent(again))
+        assert browser.post(path, data={**said, "seen": seen}).status_code == 303, path
+        assert counted() == after[1], path
 
 
 def test_a_single_thing_that_is_gone_goes_out_of_service(app: Flask, book: Book, signed_in: Sign) -> None:

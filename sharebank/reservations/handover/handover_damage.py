@@ -84,7 +84,7 @@ def keep_in(
     Loans in the way must be among those `confirmed` (references): each loses the units, or ends when nothing is left
     of it, in this transaction, and whoever asked reads so, with what else is free. A closure of more than is left
     closes what is left. Raises NotAllowed, BadQuantity, NotEnough, ReasonMissing, NotAllOfIt, OverBeforeItBegins,
-    StillOut, MoreThanWentOut, LoansInTheWay, StillBooked.
+    StillOut, MoreThanWentOut, LoansInTheWay, StillBooked, StockChanged.
     """
     thing, said = _thing(session, repair.code), repair
     repair = _possible(actor, thing, said)
@@ -96,6 +96,7 @@ def keep_in(
     # The loans first, then the calendar: in the order every change of a loan takes them.
     lock(session, [hit.loan for hit in found])
     [thing] = catalog.lock_calendars(session, [thing])
+    stock.check_seen(session, thing, said.seen)
     repair = _possible(actor, thing, said)
     promises = promised(session, thing, repair, over)
     found = those_hit(session, thing, promises, repair)

@@ -14,6 +14,7 @@ from wtforms import (
     Field,
     Form,
     FormField,
+    HiddenField,
     SelectField,
     StringField,
     TextAreaField,
@@ -226,6 +227,7 @@ def shown(part: Form, kind: str, act: str) -> list[Field]:
 class StockForm(FlaskForm):  # type: ignore[misc]
     """How many are gone for good, or were found again, and why."""
 
+    seen = HiddenField()
     units = NumberField(_("How many"), 1, MOST, required=True)
     why = StringField(
         _("Why?"), [DataRequired(_("Say why, in a few words.")), Length(max=MOST_WHY)], filters=[one_line]

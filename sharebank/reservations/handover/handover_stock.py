@@ -14,7 +14,7 @@ from sharebank.catalog import editing
 from sharebank.catalog import service as catalog
 from sharebank.catalog.models import Resource
 from sharebank.catalog.service import Thing
-from sharebank.core.errors import N_, NotFound, Refused
+from sharebank.core.errors import N_, ChangedMeanwhile, NotFound, Refused
 from sharebank.reservations.handover import handover
 from sharebank.reservations.handover.handover_models import Handover, HandoverLine, StockChange
 from sharebank.reservations.handover.handover_rules import MoreThanWentOut, pieces_counted
@@ -23,6 +23,16 @@ from sharebank.reservations.rules import BadQuantity
 from sharebank.reservations.states import ReasonMissing
 
 SHOWN = 20
+
+
+class StockChanged(ChangedMeanwhile):
+    """What was on the page is no longer what there is: somebody else said so, or the same button was pressed twice."""
+
+    code = "stock_changed"
+    sentence = N_(
+        "Its number or its closures changed meanwhile: perhaps this was sent already. Look at the thing, then send it"
+        " once more if it still has to be."
+    )
 
 
 class MoreThanGone(Refused):
@@ -42,14 +52,31 @@ def change(
     session.flush()
 
 
-def found_again(session: Session, actor: Actor, code: str, units: int, why: str, now: datetime) -> Thing:
-    """Put back what turned up; raises NotFound, NotAllowed, ReasonMissing, BadQuantity, MoreThanGone."""
+def mark(session: Session, code: str) -> str:
+    """What a page shows of how many there are: it changes with the number and with each closure."""
+    closed = select(func.count()).select_from(ReservationLine).join(Reservation)
+    closed = closed.where(ReservationLine.resource_id == Resource.id, Reservation.kind == "closure")
+    query = select(Resource.quantity, closed.correlate(Resource).scalar_subquery()).where(Resource.code == code)
+    return "-".join(map(str, session.execute(query).one()))
+
+
+def check_seen(session: Session, thing: Thing, seen: str | None) -> None:
+    """Under the lock of the thing's calendar; raises StockChanged unless it is as it was `seen`, where that is said."""
+    if seen is not None and seen != mark(session, thing.code):
+        raise StockChanged
+
+
+def found_again(
+    session: Session, actor: Actor, code: str, units: int, why: str, now: datetime, seen: str | None = None
+) -> Thing:
+    """Put back what turned up; raises NotFound, NotAllowed, ReasonMissing, BadQuantity, StockChanged, MoreThanGone."""
     thing = editable(session, actor, code)
     if not why.strip():
         raise ReasonMissing("why")
     if units < 1:
         raise BadQuantity("units", thing=thing.name)
     [thing] = catalog.lock_calendars(session, [thing])
+    check_seen(session, thing, seen)
     if units > (most := gone(session, thing.id)):
         raise MoreThanGone("units", gone=most)
     change(session, actor, thing, units, why.strip(), now)

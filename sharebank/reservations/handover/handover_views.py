@@ -193,7 +193,8 @@ def keep_in(ref: str, code: str, gone: bool) -> Page:
         raise NotFound
     if not form.is_submitted():
         asked = handover_damage.asked_for(db.session(), sheet.loan.id, code, gone)
-        form.process(data={"units": asked.units, "until": asked.until, "why": asked.why})
+        seen = handover_stock.mark(db.session(), code)
+        form.process(data={"units": asked.units, "until": asked.until, "why": asked.why, "seen": seen})
     status = 200 if not form.is_submitted() else 422
     if form.is_submitted() and form.validate():
         repair = _repair(form, code, sheet.loan.id, gone)
@@ -204,7 +205,7 @@ def keep_in(ref: str, code: str, gone: bool) -> Page:
         except NotFound:
             raise
         except Refused as refused:
-            status = blame(form, refused)
+            status = _blame(form, code, refused)
         else:
             flash(handover_words.kept_in(kept, line.name), "success")
             return redirect(url_for("reservations.show", ref=ref), 303)
@@ -213,9 +214,15 @@ def keep_in(ref: str, code: str, gone: bool) -> Page:
     return render_template("reservations/handover_out.html", hits=hits, **facts), status
 
 
+def _blame(form: StockForm, code: str, refused: Refused) -> int:
+    if isinstance(refused, handover_stock.StockChanged):
+        form.seen.data = handover_stock.mark(db.session(), code)  # whoever sends it once more has been told
+    return blame(form, refused)
+
+
 def _repair(form: StockForm, code: str, loan_id: int, gone: bool) -> Repair:
     until = None if gone else form.until.data
-    return Repair(code, form.units.data, until, form.why.data or "", gone, loan_id)
+    return Repair(code, form.units.data, until, form.why.data or "", gone, loan_id, form.seen.data)
 
 
 def _hits(form: StockForm, code: str, loan_id: int, gone: bool) -> list[Any]:
@@ -233,15 +240,17 @@ def found_again(code: str) -> Page:
     """Put back into the stock what was gone and turned up."""
     actor, form, status = me(), StockForm(), 200
     thing = handover_stock.editable(db.session(), actor, code)
-    if form.is_submitted():
+    if not form.is_submitted():
+        form.seen.data = handover_stock.mark(db.session(), code)
+    else:
         status = 422
         if form.validate():
             try:
                 with transaction() as session:
-                    why = form.why.data or ""
-                    handover_stock.found_again(session, actor, code, form.units.data, why, clock.now())
+                    said = form.units.data, form.why.data or ""
+                    handover_stock.found_again(session, actor, code, *said, clock.now(), form.seen.data)
             except Refused as refused:
-                status = blame(form, refused)
+                status = _blame(form, code, refused)
             else:
                 flash(
                     _("%(thing)s: %(n)s more from now on.", thing=thing.name, n=web.number_words(form.units.data)),

@@ -45,15 +45,13 @@ def store(
     tz: ZoneInfo,
 ) -> dict[str, tuple[int, str]]:
     """Write one reservation a date; id and reference of each by the date's key."""
-    made: dict[str, tuple[int, str]] = {}
-    for one in taken:
-        if one.period:
-            made[one.key] = booking.add(session, _record(series, one, one.period, terms, now), now, tz)
-    there = [(one, made[one.key][0]) for one in taken if one.key in made]
+    dates = [(one, _record(series, one, one.period, terms, now)) for one in taken if one.period]
+    added = booking.add_dates(session, series.id, [record for _, record in dates], now, tz)
+    there = [(one, key) for (one, _), (key, _) in zip(dates, added, strict=True)]
     booking.LINE.add(session, [line for one, key in there for line in lines_of(one, key, things, series.wants)])
     event = {"at": now, "user_id": terms.user_id, "status": terms.status, "why": terms.why}
     booking.EVENT.add(session, [{**event, "reservation_id": key} for _, key in there])
-    return made
+    return {one.key: ids for (one, _), ids in zip(dates, added, strict=True)}
 
 
 def _record(series: Series, one: Date, period: Period, terms: Terms, now: datetime) -> dict[str, Any]:
@@ -73,7 +71,6 @@ def _record(series: Series, one: Date, period: Period, terms: Terms, now: dateti
         "details": series.details,
         "quote": quote and quote.to_json(),
         "approved_once_by_id": terms.approved_once_by_id,
-        "series_id": series.id,
     }
 
 
