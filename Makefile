@@ -2,8 +2,9 @@
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
-# A distribution's Python is built with its optimisations; one compiled at home is often not, and answers 4 to 14% less.
-PYTHON = $(or $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.version_info > (3, 11) and print(sys.executable)' 2>/dev/null),python3)
+# Of the version that python3 is, a distribution's build before one compiled at home, which answers up to 12% less.
+version = -c 'import ensurepip, sys; print(sys.version_info[:2])'
+PYTHON = $(shell [ "$$(/usr/bin/python3 $(version) 2>&1)" = "$$(python3 $(version) 2>&1)" ] && echo /usr/bin/python3 || echo python3)
 PORT ?= 5000
 WORKERS = 2
 PYTEST_ARGS =

@@ -21,6 +21,8 @@ from sharebank.core.db import transaction
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BATCH = 20_000
+NOW = datetime.now(UTC).replace(microsecond=0)
+"""One instant a run: all its databases have the same days."""
 RESERVATION = (
     "id, ref, kind, request, lender_id, borrower_id, user_id, starts_at, ends_at, status, purpose, public, created_at"
 )
@@ -37,11 +39,10 @@ Rows = dict[str, list[tuple[Any, ...]]]
 def prepare(app: Flask, url: str, folder: Path) -> Town:
     """Migrate an empty database and build the town in it."""
     engine = create_engine(url, poolclass=NullPool)
-    now = datetime.now(UTC).replace(microsecond=0)
-    migrate.upgrade(engine, MIGRATIONS, backup_dir=folder / "backups", now=now)
+    migrate.upgrade(engine, MIGRATIONS, backup_dir=folder / "backups", now=NOW)
     engine.dispose()
     with app.app_context(), transaction() as session:
-        return towns.build(session, now)
+        return towns.build(session, NOW)
 
 
 def load(url: str, town: Town, size: int) -> None:

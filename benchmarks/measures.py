@@ -140,17 +140,16 @@ def in_turn(little: Server, much: Server, town: Town, signed: dict[str, str]) ->
 
     A machine's own pace changes within seconds: figures taken minutes apart compare its minutes, not the databases.
     """
+
+    def took(server: Server, view: str) -> float:
+        messages = client.again(client.request(server.port, pages(town)[view], signed))
+        return client.load(server.port, messages, clients=1, seconds=0.3, expect=200, warm=0.1).at(0.5)
+
     for view in VIEWS:
         ratios = []
         for number in range(IN_TURN):
-            order = (little, much) if number % 2 else (much, little)
-            took = {
-                server: client.load(
-                    server.port, client.again(client.request(server.port, pages(town)[view], signed)), 1, 0.3, 200, 0.1
-                ).at(0.5)
-                for server in order
-            }
-            ratios.append(took[much] / took[little])
+            found = {server: took(server, view) for server in ((little, much) if number % 2 else (much, little))}
+            ratios.append(found[much] / found[little])
         yield view, statistics.median(ratios)
 
 

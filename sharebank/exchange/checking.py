@@ -64,6 +64,8 @@ def _rows(desk: Desk, shape: Kind, lines: Sequence[Line]) -> list[Row]:
         for naming, names in shape.names.items():
             known = names.known(desk, [*good, *bad])
             for row in bad:
-                if (name := row.get(naming)) and name not in known:
-                    desk.refuse(row, naming, names.unknown(value=short(name)))
+                said = row.get(naming)
+                for name in said if isinstance(said, list) else [said]:
+                    if name and name not in known:
+                        desk.refuse(row, naming, names.unknown(value=short(name)))
     return good

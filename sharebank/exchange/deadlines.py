@@ -13,6 +13,7 @@ from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.catalog.models import Resource
 from sharebank.exchange import cells
 from sharebank.exchange.columns import Column, Desk, Kind, Row, Write, facts, fill
+from sharebank.exchange.naming import PEOPLE, STRUCTURES, THINGS
 from sharebank.exchange.refusals import Missing, NotTheirs, UnknownStructure, UnknownUser, short
 from sharebank.insurance.models import Coverage, Reminder
 from sharebank.insurance.rules import (
@@ -200,4 +201,6 @@ def _fetch(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
         }
 
 
-INSURANCE = Kind(_COVERAGE, _KEY, _check, _fetch)
+INSURANCE = Kind(
+    _COVERAGE, _KEY, _check, _fetch, {"holder_house": STRUCTURES, "covers": THINGS, "responsible_email": PEOPLE}
+)

@@ -24,7 +24,8 @@ from sharebank.core.errors import Refused
 from sharebank.core.period import Period
 from sharebank.exchange import cells
 from sharebank.exchange.calendars import Calendars
-from sharebank.exchange.columns import Column, Desk, Kind, Names, Row, Write
+from sharebank.exchange.columns import Column, Desk, Kind, Row, Write
+from sharebank.exchange.naming import PEOPLE, STRUCTURES, THINGS
 from sharebank.exchange.reading import clean
 from sharebank.exchange.refusals import DuplicateRef, NotTheirs, UnknownStructure, UnknownUser, short
 from sharebank.reservations.availability import hold_of
@@ -269,26 +270,6 @@ def _fetch(session: Session, tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
         }
 
 
-def _said(rows: Sequence[Row], column: str) -> set[str]:
-    return {row[column] for row in rows if column in row.values}
-
-
 RESERVATIONS = Kind(
-    _COLUMNS,
-    (),
-    _check,
-    _fetch,
-    {
-        "resource_code": Names(
-            lambda desk, rows: catalog.things_by_code(desk.session, _said(rows, "resource_code")), UnknownResource
-        ),
-        "organisation": Names(
-            lambda desk, rows: {body.code for body in desk.find(_BODIES, "codes", _said(rows, "organisation"))},
-            UnknownStructure,
-        ),
-        "user_email": Names(
-            lambda desk, rows: {person.email for person in desk.find(_PEOPLE, "emails", _said(rows, "user_email"))},
-            UnknownUser,
-        ),
-    },
+    _COLUMNS, (), _check, _fetch, {"resource_code": THINGS, "organisation": STRUCTURES, "user_email": PEOPLE}
 )

@@ -13,6 +13,7 @@ from sharebank.accounts.models import Membership, Organisation, User
 from sharebank.exchange import cells
 from sharebank.exchange.columns import Column, Desk, Kind, Names, Row, Write, facts, fill
 from sharebank.exchange.deadlines import CERTIFICATE, certify, current_certificates, written
+from sharebank.exchange.naming import STRUCTURES
 from sharebank.exchange.refusals import (
     Differs,
     Missing,
@@ -191,5 +192,5 @@ USERS = Kind(
     ("email", "organisation"),
     _check_users,
     _fetch_users,
-    {"organisation": Names(lambda desk, _rows: _organisations(desk.session), UnknownStructure)},
+    {"organisation": STRUCTURES},
 )

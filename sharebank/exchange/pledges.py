@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from sharebank.accounts import directory
 from sharebank.core.errors import N_, Refused
 from sharebank.exchange import cells
-from sharebank.exchange.columns import Column, Desk, Kind, Row, Write
+from sharebank.exchange.columns import Column, Desk, Kind, Names, Row, Write
+from sharebank.exchange.naming import STRUCTURES
 from sharebank.exchange.refusals import NegativeQuantity, OutOfBounds, UnknownStructure, ZeroQuantity, short
 from sharebank.orders import pledging
 from sharebank.orders.models import GroupOrder, OrderItem, Pledge, PledgeChange
@@ -170,4 +171,14 @@ def _fetch_pledges(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any
         yield {**row._mapping, "campaign": name, "organisation": codes[row.organisation_id]}
 
 
-PLEDGES = Kind(_PLEDGE, ("campaign", "organisation", "sku"), _check_pledges, _fetch_pledges)
+def _campaigns(desk: Desk, rows: Sequence[Row]) -> Collection[str]:
+    return _named(desk.session, {row.get("campaign") for row in rows}, desk.now)
+
+
+PLEDGES = Kind(
+    _PLEDGE,
+    ("campaign", "organisation", "sku"),
+    _check_pledges,
+    _fetch_pledges,
+    {"campaign": Names(_campaigns, UnknownCampaign), "organisation": STRUCTURES},
+)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from sharebank.core.errors import N_, Refused
 from sharebank.exchange import cells
 from sharebank.exchange.checking import check_bytes
-from sharebank.exchange.columns import Column, Desk, Kind, Row, Write
+from sharebank.exchange.columns import Column, Desk, Kind, Names, Row, Write
 from sharebank.exchange.refusals import ImportRefused
 from sharebank.exchange.suppliers import RATE, WORDS, by_code, exact
 from sharebank.orders.desk.making import latest_list
@@ -179,4 +179,10 @@ def _fetch_prices(session: Session, _tz: ZoneInfo) -> Iterator[Mapping[str, Any]
             yield {"supplier": code} | {column: getattr(item, name) for name, column in _NAMED.items()}
 
 
-PRICE_LIST = Kind(_ITEM, ("sku",), _check_prices, _fetch_prices)
+PRICE_LIST = Kind(
+    _ITEM,
+    ("sku",),
+    _check_prices,
+    _fetch_prices,
+    {"supplier": Names(lambda desk, _rows: by_code(desk.session), UnknownSupplier)},
+)

@@ -17,6 +17,7 @@ from sharebank.core.errors import N_, Refused
 from sharebank.core.period import to_local
 from sharebank.exchange import cells
 from sharebank.exchange.columns import Column, Desk, Kind, Row, Write
+from sharebank.exchange.naming import PEOPLE, STRUCTURES, THINGS
 from sharebank.exchange.refusals import DuplicateRow, UnknownStructure, UnknownUser, short
 from sharebank.exchange.series_storing import Repeated, write
 from sharebank.lending.calendar import french
@@ -199,4 +200,4 @@ def _fetch(session: Session, tz: ZoneInfo) -> Iterator[Mapping[str, Any]]:
         }
 
 
-SERIES = Kind(_COLUMNS, (), _check, _fetch)
+SERIES = Kind(_COLUMNS, (), _check, _fetch, {"resource_code": THINGS, "organisation": STRUCTURES, "user_email": PEOPLE})

@@ -34,15 +34,16 @@ REACH = timedelta(days=14)
 """How far from the wished time another slot of the same thing is looked for."""
 
 _line = ReservationLine.__table__.c
-# Equality on the resource and a start bounded on both sides: the index finds these rows alone. With
-# `starts_at < x AND ends_at > y` a database reads all the history before x.
-_claims = select(_line.resource_id, _line.starts_at, _line.ends_at, _line.quantity).where(
+WITHIN = (
+    # Equality on the resource and a start bounded on both sides: the index finds these rows alone. With
+    # `starts_at < x AND ends_at > y` a database reads all the history before x.
     one_of(_line.resource_id, "ids"),
     _line.starts_at < unseen("until", Instant()),
     _line.starts_at > unseen("look_back", Instant()),
     _line.ends_at > unseen("since", Instant()),
-    _line.holds,
 )
+"""Lines of these `ids` that touch the time between `since` and `until`, none of them longer than from `look_back`."""
+_claims = select(_line.resource_id, _line.starts_at, _line.ends_at, _line.quantity).where(*WITHIN, _line.holds)
 _CLAIMS = Prepared(_claims)
 _CLAIMS_BUT = Prepared(_claims.where(_line.reservation_id.not_in(bindparam("but", expanding=True))))
 

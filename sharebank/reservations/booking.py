@@ -193,12 +193,12 @@ def add(session: Session, facts: dict[str, Any], now: datetime, tz: ZoneInfo, re
 def add_dates(
     session: Session, series_id: int, dates: Sequence[dict[str, Any]], now: datetime, tz: ZoneInfo
 ) -> list[tuple[int, str]]:
-    """Write reservations of a series, locked or new, all in one trip; ids and references in the order of the dates."""
+    """Insert reservations of a series, locked or new, in one trip; ids and references in the order of the dates."""
 
     def there() -> dict[str, int]:
         return {row.ref: row.id for row in _OF_SERIES.all(session, {"series": series_id})}
 
-    found, made = there(), dict[int, tuple[int, str]]()
+    found, made = there() if dates else {}, dict[int, tuple[int, str]]()
     while left := [place for place in range(len(dates)) if place not in made]:
         drawn = {ref: place for place in left if (ref := new_ref(now, tz)) not in found}
         rows = [{**dates[place], "series_id": series_id, "ref": ref, "request": ref} for ref, place in drawn.items()]

@@ -13,7 +13,7 @@ from sharebank.accounts.models import Organisation
 from sharebank.core.db import db, transaction
 from sharebank.core.errors import NotAllowed, NotFound
 from sharebank.notifications.models import Letter
-from sharebank.reservations import desk
+from sharebank.reservations import booking, desk
 from sharebank.reservations.asking import Details
 from sharebank.reservations.deciding.judging import details_of
 from sharebank.reservations.models import Reservation, Series, SeriesDate
@@ -32,16 +32,21 @@ pytestmark = pytest.mark.usefixtures("app")
 # -- trying again, changing, ending ------------------------------------------------------------------
 
 
-def test_left_out_dates_are_tried_again(repeat: Repeat, book: Book, actor: Who) -> None:
+def test_left_out_dates_are_tried_again(
+    repeat: Repeat, book: Book, actor: Who, monkeypatch: pytest.MonkeyPatch
+) -> None:
     [loto] = book(STAFF, at(8, "15:00", "17:00", month=12), {ROOM: 1})
     made = repeat()
     missing = next(one for one in dates(made.ref) if one.state == "conflict")
     with pytest.raises(Collision), transaction() as session:
         series_booking.retry(session, actor(STAFF), made.ref, [missing.id], NOW, PARIS)
     desk.change(actor(STAFF), loto.ref, "cancel")
+    drawn = iter([dates(made.ref)[0].ref, "R26-NEVER2"])  # its first date's, which is taken
+    monkeypatch.setattr(booking, "new_ref", lambda *_: next(drawn))
     with transaction() as session:
-        assert len(series_booking.retry(session, actor(STAFF), made.ref, [missing.id], NOW, PARIS)) == 1
+        assert series_booking.retry(session, actor(STAFF), made.ref, [missing.id], NOW, PARIS) == ["R26-NEVER2"]
     assert {one.state for one in dates(made.ref)} == {"approved"}
+    assert len({one.ref for one in dates(made.ref)}) == 6
 
 
 def test_drivers_named_for_a_series_drive_the_dates_tried_again_too(repeat: Repeat, book: Book, actor: Who) -> None:

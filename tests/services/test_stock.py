@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from sharebank.reservations.handover.handover_damage import LoansInTheWay, Still
 from sharebank.reservations.handover.handover_hits import Repair
 from sharebank.reservations.handover.handover_models import StockChange
 from sharebank.reservations.handover.handover_rules import Found, MoreThanWentOut
-from sharebank.reservations.handover.handover_stock import MoreThanGone
+from sharebank.reservations.handover.handover_stock import MoreThanGone, StockChanged
 from sharebank.reservations.models import Reservation
 from sharebank.reservations.rules import Collision
 from sharebank.reservations.states import ReasonMissing
@@ -399,32 +400,64 @@ def test_whatever_the_calendar_what_was_seen_and_confirmed_can_be_done(app: Flas
     assert done > 5
 
 
+def at_once(app: Flask, acts: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """What becomes of each when all begin together: "done", or the refusal."""
+    came: dict[str, Any] = {}
+    start = threading.Barrier(len(acts))
+
+    def run(name: str, act: Callable[[], Any]) -> None:
+        with app.app_context():
+            start.wait(30)
+            try:
+                act()
+                came[name] = "done"
+            except Refused as refused:
+                came[name] = type(refused)
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=run, args=each) for each in acts.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return came
+
+
 def test_at_the_same_moment_as_a_booking_one_gives_way(app: Flask, book: Book, off: Off) -> None:
     """Forty are wanted while thirty go: both were possible alone, never together."""
     for n in range(6):
         period = at(1 + n, "10:00", "18:00", month=12)
-        came: dict[str, Any] = {}
-        start = threading.Barrier(2)
-
-        def run(name: str, act: Callable[[], Any], came: dict[str, Any] = came, start: Any = start) -> None:
-            with app.app_context():
-                start.wait(30)
-                try:
-                    act()
-                    came[name] = "done"
-                except Refused as refused:
-                    came[name] = type(refused)
-                finally:
-                    db.session.remove()
-
-        acts = {"booked": lambda at=period: book(OTHER, at, {PLATES: 40}), "gone": lambda: off(30)}
-        threads = [threading.Thread(target=run, args=each) for each in acts.items()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
+        came = at_once(app, {"booked": lambda at=period: book(OTHER, at, {PLATES: 40}), "gone": lambda: off(30)})
         assert came in ({"booked": "done", "gone": LoansInTheWay}, {"booked": Collision, "gone": "done"})
         if came["gone"] == "done":
             break
         with transaction() as session:
             session.delete(session.scalars(select(Reservation)).one())
+
+
+def test_of_two_presses_at_the_same_moment_one_counts(app: Flask, off: Off, actor: Who) -> None:
+    staff, now = actor(STAFF_STN), clock.now()
+    until = now.date() + timedelta(days=5)
+    off(40)
+
+    def keep_in(seen: str, **how: Any) -> None:
+        with transaction() as session:
+            repair = Repair(PLATES, 2, why="Cassées", **how)
+            handover_damage.keep_in(session, staff, repair, (), now, world.PARIS, seen)
+
+    def found(seen: str) -> None:
+        with transaction() as session:
+            handover_stock.found_again(session, staff, PLATES, 2, "là", now, seen)
+
+    acts = {
+        "gone": partial(keep_in, until=None, gone=True),
+        "out of service": partial(keep_in, until=until),
+        "found": found,
+    }
+    for what, act in acts.items():
+        for _ in range(3):
+            seen = handover_stock.mark(db.session(), PLATES)
+            db.session.rollback()
+            came = at_once(app, {"first": partial(act, seen), "second": partial(act, seen)})
+            assert sorted(came.values(), key=str) == [StockChanged, "done"], (what, came)

@@ -77,26 +77,34 @@ def hits(session: Session, repair: Repair, now: datetime, tz: ZoneInfo) -> list[
 
 
 def keep_in(
-    session: Session, actor: Actor, repair: Repair, confirmed: Collection[str], now: datetime, tz: ZoneInfo
+    session: Session,
+    actor: Actor,
+    repair: Repair,
+    confirmed: Collection[str],
+    now: datetime,
+    tz: ZoneInfo,
+    seen: str | None = None,
 ) -> Kept:
     """Take units out of service, or off the stock.
 
     Loans in the way must be among those `confirmed` (references): each loses the units, or ends when nothing is left
     of it, in this transaction, and whoever asked reads so, with what else is free. A closure of more than is left
-    closes what is left. Raises NotAllowed, BadQuantity, NotEnough, ReasonMissing, NotAllOfIt, OverBeforeItBegins,
-    StillOut, MoreThanWentOut, LoansInTheWay, StillBooked, StockChanged.
+    closes what is left. `seen` is the stock's mark on the page that was sent. Raises NotAllowed, BadQuantity,
+    NotEnough, ReasonMissing, NotAllOfIt, OverBeforeItBegins, StillOut, MoreThanWentOut, LoansInTheWay, StillBooked,
+    StockChanged.
     """
     thing, said = _thing(session, repair.code), repair
+    stock.check_mark(session, thing, seen)  # before what the first of two presses did is told as a fault of the second
     repair = _possible(actor, thing, said)
     over = span(repair, now, tz)
     found = those_hit(session, thing, promised(session, thing, repair, over), repair)
     # Nobody is asked about a closure.
-    seen = {*confirmed, *(hit.loan.ref for hit in found if hit.loan.kind == "closure")}
-    _check_seen(found, seen)
+    agreed = {*confirmed, *(hit.loan.ref for hit in found if hit.loan.kind == "closure")}
+    _check_agreed(found, agreed)
     # The loans first, then the calendar: in the order every change of a loan takes them.
     lock(session, [hit.loan for hit in found])
     [thing] = catalog.lock_calendars(session, [thing])
-    stock.check_seen(session, thing, said.seen)
+    stock.check_mark(session, thing, seen)
     repair = _possible(actor, thing, said)
     promises = promised(session, thing, repair, over)
     found = those_hit(session, thing, promises, repair)
@@ -104,7 +112,7 @@ def keep_in(
         raise StillOut("units", out=held)
     if repair.gone and repair.loan_id is not None:
         stock.check_taken(session, thing, repair.units, repair.loan_id)
-    _check_seen(found, seen)
+    _check_agreed(found, agreed)
     for hit in found:
         take(session, actor, thing, hit, repair, now, tz)
     kept = Kept()
@@ -137,8 +145,8 @@ def _possible(actor: Actor, thing: Thing, repair: Repair) -> Repair:
     return replace(repair, gone=repair.gone and repair.units < thing.quantity)
 
 
-def _check_seen(found: Sequence[Hit], seen: Collection[str]) -> None:
-    if any(hit.loan.ref not in seen for hit in found):
+def _check_agreed(found: Sequence[Hit], agreed: Collection[str]) -> None:
+    if any(hit.loan.ref not in agreed for hit in found):
         raise LoansInTheWay("confirmed")
 
 

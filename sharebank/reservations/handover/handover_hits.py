@@ -38,7 +38,7 @@ class OverBeforeItBegins(Refused):
 class Repair:
     """What stays in: so many units of a thing, until the end of a day (none: until further notice), and why.
 
-    Or what is `gone` for good; `loan_id` says with which loan, `seen` what there was on the page (`stock.mark`).
+    Or what is `gone` for good; `loan_id` says with which loan.
     """
 
     code: str
@@ -47,7 +47,6 @@ class Repair:
     why: str
     gone: bool = False
     loan_id: int | None = None
-    seen: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

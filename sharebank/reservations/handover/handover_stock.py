@@ -30,8 +30,8 @@ class StockChanged(ChangedMeanwhile):
 
     code = "stock_changed"
     sentence = N_(
-        "Its number or its closures changed meanwhile: perhaps this was sent already. Look at the thing, then send it"
-        " once more if it still has to be."
+        "How many there are, or are out of service, changed meanwhile: perhaps this was sent already. Nothing was"
+        " stored this time: look at the thing, then send it once more if it still has to be."
     )
 
 
@@ -53,15 +53,17 @@ def change(
 
 
 def mark(session: Session, code: str) -> str:
-    """What a page shows of how many there are: it changes with the number and with each closure."""
-    closed = select(func.count()).select_from(ReservationLine).join(Reservation)
+    """What a page of a thing's stock rests on: another one each time units leave, come back or go out of service."""
+    changed = select(func.max(StockChange.id)).where(StockChange.resource_id == Resource.id)
+    closed = select(func.max(ReservationLine.id)).join(Reservation)
     closed = closed.where(ReservationLine.resource_id == Resource.id, Reservation.kind == "closure")
-    query = select(Resource.quantity, closed.correlate(Resource).scalar_subquery()).where(Resource.code == code)
-    return "-".join(map(str, session.execute(query).one()))
+    last = (query.correlate(Resource).scalar_subquery() for query in (changed, closed))
+    found = session.execute(select(Resource.quantity, Resource.in_service, *last).where(Resource.code == code)).one()
+    return "-".join(map(str, found))
 
 
-def check_seen(session: Session, thing: Thing, seen: str | None) -> None:
-    """Under the lock of the thing's calendar; raises StockChanged unless it is as it was `seen`, where that is said."""
+def check_mark(session: Session, thing: Thing, seen: str | None) -> None:
+    """Raises StockChanged unless the thing's mark is still the one that was `seen`, where that is said."""
     if seen is not None and seen != mark(session, thing.code):
         raise StockChanged
 
@@ -76,7 +78,7 @@ def found_again(
     if units < 1:
         raise BadQuantity("units", thing=thing.name)
     [thing] = catalog.lock_calendars(session, [thing])
-    check_seen(session, thing, seen)
+    check_mark(session, thing, seen)
     if units > (most := gone(session, thing.id)):
         raise MoreThanGone("units", gone=most)
     change(session, actor, thing, units, why.strip(), now)

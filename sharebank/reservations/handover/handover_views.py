@@ -201,7 +201,7 @@ def keep_in(ref: str, code: str, gone: bool) -> Page:
         try:
             with transaction() as session:
                 confirmed = request.form.getlist("confirmed")
-                kept = handover_damage.keep_in(session, actor, repair, confirmed, clock.now(), web.tz())
+                kept = handover_damage.keep_in(session, actor, repair, confirmed, clock.now(), web.tz(), form.seen.data)
         except NotFound:
             raise
         except Refused as refused:
@@ -222,7 +222,7 @@ def _blame(form: StockForm, code: str, refused: Refused) -> int:
 
 def _repair(form: StockForm, code: str, loan_id: int, gone: bool) -> Repair:
     until = None if gone else form.until.data
-    return Repair(code, form.units.data, until, form.why.data or "", gone, loan_id, form.seen.data)
+    return Repair(code, form.units.data, until, form.why.data or "", gone, loan_id)
 
 
 def _hits(form: StockForm, code: str, loan_id: int, gone: bool) -> list[Any]:
@@ -247,8 +247,9 @@ def found_again(code: str) -> Page:
         if form.validate():
             try:
                 with transaction() as session:
-                    said = form.units.data, form.why.data or ""
-                    handover_stock.found_again(session, actor, code, *said, clock.now(), form.seen.data)
+                    handover_stock.found_again(
+                        session, actor, code, form.units.data, form.why.data or "", clock.now(), form.seen.data
+                    )
             except Refused as refused:
                 status = _blame(form, code, refused)
             else:

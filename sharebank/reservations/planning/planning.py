@@ -16,9 +16,9 @@ from sharebank.accounts.actor import Actor
 from sharebank.accounts.hours import Week, parse_opening_hours
 from sharebank.accounts.models import Organisation
 from sharebank.catalog.models import Resource
-from sharebank.core.db import Instant
 from sharebank.core.period import Period
-from sharebank.core.prepared import Prepared, one_of, unseen
+from sharebank.core.prepared import Prepared
+from sharebank.reservations.availability import WITHIN
 from sharebank.reservations.models import Reservation, ReservationLine
 
 VIEWS = ("day", "week", "month")
@@ -131,14 +131,7 @@ _BARS = Prepared(
         _loan.user_id,
     )
     .join_from(ReservationLine.__table__, Reservation.__table__, _loan.id == _line.reservation_id)
-    .where(
-        # As in availability: a start bounded on both sides, or the index reads all the history.
-        one_of(_line.resource_id, "ids"),
-        _line.starts_at < unseen("until", Instant()),
-        _line.starts_at > unseen("look_back", Instant()),
-        _line.ends_at > unseen("since", Instant()),
-        _loan.status.in_(SHOWN_STATES),
-    )
+    .where(*WITHIN, _loan.status.in_(SHOWN_STATES))
     .order_by(_line.starts_at)
 )
 
