@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from benchmarks import pooling
+from benchmarks.client import Timing
 from benchmarks.measures import Figure, Weight
 
 HEAD = f"{'':34}{'clients':>8}{'p50 ms':>9}{'p95 ms':>9}{'a second':>10}{'CPU ms':>8}   beside the floor (p50, rate)"
@@ -36,12 +39,14 @@ class Findings:
 
 
 class Target(NamedTuple):
-    """A figure that has to be reached."""
+    """A figure that has to be reached: by the median of its rounds; and what the best of them was."""
 
     what: str
     limit: str
     found: str
     reached: bool
+    best: str = ""
+    reached_once: bool = False
 
 
 def line(figure: Figure, all_figures: Sequence[Figure]) -> str:
@@ -88,16 +93,22 @@ SPEED = (
 
 def targets(findings: Findings) -> Iterator[Target]:
     """Every target with what was found."""
-    found = {(f.database, f.size, f.what, f.clients): f.timing for f in findings.figures}
+    found: dict[tuple[str, int, str, int], list[Timing]] = defaultdict(list)
+    for figure in findings.figures:
+        found[figure.database, figure.size, figure.what, figure.clients].append(figure.timing)
     places = sorted({(f.database, f.size) for f in findings.figures if f.size})
     for database, size in places:
         for what, ms, rate in SPEED:
             label = f"{database} {size}, {what}"
-            p50 = found[database, size, what, 1].at(0.5)
-            yield Target(f"{label}, p50 for 1 client", f"<= {ms} ms", f"{p50:.2f} ms", p50 <= ms)
+            p50s = [timing.at(0.5) for timing in found[database, size, what, 1]]
+            said = [f"{value:.2f} ms" for value in (statistics.median(p50s), min(p50s))]
+            held = [value <= ms for value in (statistics.median(p50s), min(p50s))]
+            yield Target(f"{label}, p50 for 1 client", f"<= {ms} ms", said[0], held[0], said[1], held[1])
             if rate:
-                reached = found[database, size, what, 8].rate
-                yield Target(f"{label}, rate for 8 clients", f">= {rate}/s", f"{reached:.0f}/s", reached >= rate)
+                rates = [timing.rate for timing in found[database, size, what, 8]]
+                said = [f"{value:.0f}/s" for value in (statistics.median(rates), max(rates))]
+                held = [value >= rate for value in (statistics.median(rates), max(rates))]
+                yield Target(f"{label}, rate for 8 clients", f">= {rate}/s", said[0], held[0], said[1], held[1])
     for figure in findings.figures:
         if figure.what == CALENDAR:
             p50 = figure.timing.at(0.5)
@@ -106,7 +117,7 @@ def targets(findings: Findings) -> Iterator[Target]:
         yield Target(f"{database}, {view}, 1 million / 10 thousand", "<= 1.2", f"{ratio:.2f}", ratio <= 1.2)
     for database, seconds in findings.imports.items():
         yield Target(f"{database}, import of 10,000 reservations", "<= 10 s", f"{seconds:.1f} s", seconds <= 10)
-    for (database, size, what, _clients), timing in found.items():
+    for (database, size, what, _clients), [timing, *_] in found.items():
         if what in pooling.TARGETS:
             p50, ms = timing.at(0.5), pooling.TARGETS[what]
             yield Target(f"{database} {size}, {what}, p50", f"<= {ms} ms", f"{p50:.2f} ms", p50 <= ms)
@@ -125,10 +136,15 @@ def targets(findings: Findings) -> Iterator[Target]:
 
 def verdict(findings: Findings) -> int:
     """Print every target; 1 when one is missed."""
-    missed = 0
-    for target in targets(findings):
-        missed += not target.reached
-        word = "ok" if target.reached else "NOT"
-        print(f"{target.what:<56}{target.limit:>10}{target.found:>11}  {word}")
-    print(f"\n{'Every target is reached.' if not missed else f'{missed} targets are missed.'}")
+    every = list(targets(findings))
+    print(f"{'':56}{'to reach':>10}{'found':>11}{'best round':>12}")
+    for target in every:
+        word = "ok" if target.reached else "not, but in its best round" if target.reached_once else "NOT"
+        print(f"{target.what:<56}{target.limit:>10}{target.found:>11}{target.best:>12}  {word}")
+    missed = [target for target in every if not target.reached]
+    never = sum(not target.reached_once for target in missed)
+    said = (
+        f"{len(missed)} targets are missed, {never} of them in every round." if missed else "Every target is reached."
+    )
+    print(f"\n{said}")
     return 1 if missed else 0
